@@ -1,0 +1,39 @@
+"""Backend-neutral functions: tensors, activations, the graph, and legacy `K`."""
+
+import keras as keras
+from keras import ops as ops
+
+from bert4keras3.backend import legacy as K  # noqa: N812  (the name scripts use)
+from bert4keras3.backend.activations import activation_name as activation_name
+from bert4keras3.backend.activations import gelu_erf as gelu_erf
+from bert4keras3.backend.activations import gelu_tanh as gelu_tanh
+from bert4keras3.backend.activations import get_activation as get_activation
+from bert4keras3.backend.activations import leaky_relu as leaky_relu
+from bert4keras3.backend.activations import set_gelu as set_gelu
+from bert4keras3.backend.activations import swish as swish
+from bert4keras3.backend.graph import get_output_at as get_output_at
+from bert4keras3.backend.graph import search_layer as search_layer
+from bert4keras3.backend.tensors import align as align
+from bert4keras3.backend.tensors import (
+    apply_rotary_position_embeddings as apply_rotary_position_embeddings,
+)
+from bert4keras3.backend.tensors import attention_normalize as attention_normalize
+from bert4keras3.backend.tensors import batch_gather as batch_gather
+from bert4keras3.backend.tensors import (
+    divisible_temporal_padding as divisible_temporal_padding,
+)
+from bert4keras3.backend.tensors import flatten as flatten
+from bert4keras3.backend.tensors import piecewise_linear as piecewise_linear
+from bert4keras3.backend.tensors import root_mean_square as root_mean_square
+from bert4keras3.backend.tensors import rotate as rotate
+from bert4keras3.backend.tensors import sequence_masking as sequence_masking
+from bert4keras3.backend.tensors import sinusoidal_embeddings as sinusoidal_embeddings
+from bert4keras3.backend.tensors import where as where
+
+__all__ = [
+    "K", "activation_name", "align", "apply_rotary_position_embeddings",
+    "attention_normalize", "batch_gather", "divisible_temporal_padding", "flatten",
+    "gelu_erf", "gelu_tanh", "get_activation", "get_output_at", "keras", "leaky_relu",
+    "ops", "piecewise_linear", "root_mean_square", "rotate", "search_layer",
+    "sequence_masking", "set_gelu", "sinusoidal_embeddings", "swish", "where",
+]

@@ -1,0 +1,170 @@
+"""`K`: the Keras 2 backend names that bert4keras scripts use, on `keras.ops`.
+
+    from bert4keras3.backend import K
+
+The semantics are those of Keras 2 (order of arguments, defaults, broadcasting of
+`K.switch`), on tensors, variables and the symbolic tensors of functional models, on
+every backend and under compilation. Names that mean nothing without TensorFlow 1
+graphs raise `NotInKeras3` and say what to use. New code is better served by
+`keras.ops`.
+"""
+
+from keras import name_scope
+from keras.backend import (
+    backend,
+    epsilon,
+    floatx,
+    get_uid,
+    image_data_format,
+    is_keras_tensor,
+    set_epsilon,
+    set_floatx,
+    set_image_data_format,
+)
+from keras.utils import clear_session
+
+from bert4keras3.backend.legacy_math import (
+    abs,
+    all,
+    any,
+    argmax,
+    argmin,
+    batch_dot,
+    clip,
+    cos,
+    cumprod,
+    cumsum,
+    dot,
+    dropout,
+    elu,
+    equal,
+    exp,
+    greater,
+    greater_equal,
+    hard_sigmoid,
+    l2_normalize,
+    less,
+    less_equal,
+    log,
+    logsumexp,
+    max,
+    maximum,
+    mean,
+    min,
+    minimum,
+    not_equal,
+    pow,
+    prod,
+    relu,
+    round,
+    sigmoid,
+    sign,
+    sin,
+    softmax,
+    softplus,
+    sqrt,
+    square,
+    std,
+    sum,
+    tanh,
+    var,
+)
+from bert4keras3.backend.legacy_shape import (
+    arange,
+    batch_flatten,
+    cast,
+    cast_to_floatx,
+    concatenate,
+    constant,
+    count_params,
+    dtype,
+    expand_dims,
+    eye,
+    flatten,
+    gather,
+    int_shape,
+    ndim,
+    one_hot,
+    ones,
+    ones_like,
+    permute_dimensions,
+    repeat,
+    repeat_elements,
+    reshape,
+    reverse,
+    shape,
+    squeeze,
+    stack,
+    tile,
+    transpose,
+    where,
+    zeros,
+    zeros_like,
+)
+from bert4keras3.backend.legacy_state import (
+    NotInKeras3,
+    batch_get_value,
+    batch_set_value,
+    binary_crossentropy,
+    categorical_crossentropy,
+    eval,
+    function,
+    get_session,
+    get_value,
+    gradients,
+    in_test_phase,
+    in_train_phase,
+    is_placeholder,
+    learning_phase,
+    moving_average_update,
+    placeholder,
+    random_bernoulli,
+    random_binomial,
+    random_normal,
+    random_uniform,
+    rnn,
+    set_learning_phase,
+    set_session,
+    set_value,
+    sparse_categorical_crossentropy,
+    stop_gradient,
+    switch,
+    symbolic,
+    truncated_normal,
+    update,
+    update_add,
+    update_sub,
+    variable,
+)
+
+__all__ = (
+    "NotInKeras3", "abs", "all", "any", "arange", "argmax", "argmin", "backend",
+    "batch_dot", "batch_flatten", "batch_get_value", "batch_set_value",
+    "binary_crossentropy", "cast", "cast_to_floatx", "categorical_crossentropy",
+    "clear_session", "clip", "concatenate", "constant", "cos", "count_params",
+    "cumprod", "cumsum", "dot", "dropout", "dtype", "elu", "epsilon", "equal",
+    "eval", "exp", "expand_dims", "eye", "flatten", "floatx", "function", "gather",
+    "get_session", "get_uid", "get_value", "gradients", "greater", "greater_equal",
+    "hard_sigmoid", "image_data_format", "in_test_phase", "in_train_phase",
+    "int_shape", "is_keras_tensor", "is_placeholder", "l2_normalize",
+    "learning_phase", "less", "less_equal", "log", "logsumexp", "max", "maximum",
+    "mean", "min", "minimum", "moving_average_update", "name_scope", "ndim",
+    "not_equal", "one_hot", "ones", "ones_like", "permute_dimensions",
+    "placeholder", "pow", "prod", "random_bernoulli", "random_binomial",
+    "random_normal", "random_uniform", "relu", "repeat", "repeat_elements",
+    "reshape", "reverse", "rnn", "round", "set_epsilon", "set_floatx",
+    "set_image_data_format", "set_learning_phase", "set_session", "set_value",
+    "shape", "sigmoid", "sign", "sin", "softmax", "softplus",
+    "sparse_categorical_crossentropy", "sqrt", "square", "squeeze", "stack", "std",
+    "stop_gradient", "sum", "switch", "symbolic", "tanh", "tile", "transpose",
+    "truncated_normal", "update", "update_add", "update_sub", "var", "variable",
+    "where", "zeros", "zeros_like",
+)
+
+
+def __getattr__(name):
+    raise AttributeError(
+        f"bert4keras3's K has no name {name!r}: it carries the Keras 2 backend names "
+        "of published bert4keras scripts. Look for the same operation in keras.ops, "
+        "keras.random or keras.utils."
+    )

@@ -1,0 +1,114 @@
+"""The only module that imports jax, tensorflow or torch.
+
+Everything else is written on `keras.ops`; what Keras does not expose (unchecked
+row gathers, cheap dropout bits, device kind) lives here behind one function each.
+"""
+
+import importlib
+
+import keras
+import numpy as np
+from keras import ops
+
+BACKEND = keras.config.backend()
+
+
+def _native():
+    return importlib.import_module({"jax": "jax"}.get(BACKEND, BACKEND))
+
+
+def is_traced(x):
+    """Tell whether a tensor has no value yet (symbolic, or inside a compiled program)."""
+    if isinstance(x, keras.KerasTensor):
+        return True
+    if BACKEND == "jax":
+        return isinstance(x, _native().core.Tracer)
+    if BACKEND == "tensorflow":
+        return not hasattr(x, "numpy") and not isinstance(x, np.ndarray)
+    return getattr(x, "is_meta", False)
+
+
+def device_kind():
+    """Return "cpu", "gpu" or "tpu": the kind of the default device."""
+    if BACKEND == "jax":
+        return _native().default_backend().replace("cuda", "gpu")
+    if BACKEND == "tensorflow":
+        return "gpu" if _native().config.list_physical_devices("GPU") else "cpu"
+    return "gpu" if _native().cuda.is_available() else "cpu"
+
+
+def gather_rows(table, ids):
+    """Rows of `table: (V, D)` at integer `ids`; NaN rows where an id is outside [0, V).
+
+    A compiled program cannot raise, and XLA's own gather clamps silently; a NaN
+    loss is loud. Uncompiled code raises in the caller, before it comes here.
+    """
+    size = table.shape[0]
+    if BACKEND == "jax":
+        numpy = importlib.import_module("jax.numpy")
+        outside = numpy.where(ids < 0, size, ids)  # negatives would wrap around
+        return numpy.take(table, outside, axis=0, mode="fill")
+    if BACKEND == "torch":
+        return _native().nn.functional.embedding(ids.long(), table)
+    rows = _native().gather(table, ops.clip(ids, 0, size - 1))
+    inside = ops.expand_dims(ops.logical_and(ids >= 0, ids < size), -1)
+    return ops.where(inside, rows, ops.cast(float("nan"), rows.dtype))
+
+
+def hash_bits(shape, key):
+    """Pseudo-random uint32 of `shape`: an integer hash of the position and the key.
+
+    `key` is the uint32/int32 pair of a Keras SeedGenerator. Unlike a counter-based
+    generator the hash is element-wise, so XLA fuses it into the consumer and the
+    bits never reach memory. Two multiply-xorshift rounds (constants of
+    https://github.com/skeeto/hash-prospector); chi-square is tested.
+    """
+    key = ops.cast(key, "uint32")
+    x = ops.zeros(shape, dtype="uint32")
+    stride = 1
+    for axis in reversed(range(len(shape))):
+        step = ops.arange(shape[axis], dtype="int32")
+        step = ops.reshape(ops.cast(step, "uint32"), [-1] + [1] * (len(shape) - 1 - axis))
+        x = x + step * ops.cast(stride, "uint32")
+        stride = stride * shape[axis]
+    x = _mix(x ^ key[0], 0x21F0AAAD, 0xD35A2D97)
+    return _mix(x + key[1], 0x7FEB352D, 0x846CA68B)
+
+
+def _mix(x, first, second):
+    x = (x ^ (x >> 16)) * ops.cast(first, "uint32")
+    x = (x ^ (x >> 15)) * ops.cast(second, "uint32")
+    return x ^ (x >> 15)
+
+
+def dropout(x, rate, seed):
+    """Zero a share `rate` of `x` and scale the rest by 1 / (1 - rate).
+
+    `seed` is a `keras.random.SeedGenerator`. torch keeps its own fused kernel.
+    """
+    if BACKEND == "torch":
+        return keras.random.dropout(x, rate, seed=seed)
+    bits = hash_bits(ops.shape(x), seed.next())
+    threshold = min(int(round(rate * 2**32)), 2**32 - 1)
+    kept = bits >= ops.cast(threshold, "uint32")
+    scale = ops.cast(1.0 / (1.0 - rate), x.dtype)
+    return ops.where(kept, x * scale, ops.zeros((), dtype=x.dtype))
+
+
+def has_fused_attention():
+    """Whether the default device has an attention kernel that beats plain XLA.
+
+    On TPU, Keras's flash path reads the mask of the first row only, so it is not used.
+    """
+    return BACKEND == "torch" or device_kind() == "gpu"
+
+
+def fused_attention(q, k, v, visible, scale):
+    """softmax(q kT * scale) v through the backend's kernel.
+
+    q, k, v: (B, T|S, H, D); visible: bool (B|1, 1|H, T|1, S) or None.
+    """
+    if visible is not None and BACKEND == "torch":
+        shape = (*visible.shape[:2], q.shape[1], visible.shape[3])
+        visible = ops.broadcast_to(visible, shape)
+    return ops.dot_product_attention(q, k, v, mask=visible, scale=scale)

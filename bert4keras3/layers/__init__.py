@@ -1,0 +1,38 @@
+"""Layers of this library, and the Keras ones that training scripts import from here."""
+
+from keras.layers import Activation as Activation
+from keras.layers import BatchNormalization as BatchNormalization
+from keras.layers import Bidirectional as Bidirectional
+from keras.layers import Concatenate as Concatenate
+from keras.layers import Conv1D as Conv1D
+from keras.layers import Dense as Dense
+from keras.layers import Flatten as Flatten
+from keras.layers import Input as Input
+from keras.layers import Lambda as Lambda
+from keras.layers import LSTM as LSTM
+from keras.layers import Masking as Masking
+from keras.layers import Multiply as Multiply
+from keras.layers import Permute as Permute
+from keras.layers import Reshape as Reshape
+from keras.layers import SpatialDropout1D as SpatialDropout1D
+from keras.layers import Subtract as Subtract
+from keras.layers import TimeDistributed as TimeDistributed
+
+from bert4keras3.layers.attention import MultiHeadAttention as MultiHeadAttention
+from bert4keras3.layers.base import Layer as Layer
+from bert4keras3.layers.embeddings import Embedding as Embedding
+from bert4keras3.layers.embeddings import PositionEmbedding as PositionEmbedding
+from bert4keras3.layers.embeddings import (
+    SinusoidalPositionEmbedding as SinusoidalPositionEmbedding,
+)
+from bert4keras3.layers.feedforward import FeedForward as FeedForward
+from bert4keras3.layers.normalization import LayerNormalization as LayerNormalization
+from bert4keras3.layers.normalization import ScaleOffset as ScaleOffset
+from bert4keras3.layers.structure import Add as Add
+from bert4keras3.layers.structure import Concatenate1D as Concatenate1D
+from bert4keras3.layers.structure import Dropout as Dropout
+from bert4keras3.layers.structure import FirstToken as FirstToken
+from bert4keras3.layers.structure import GlobalAveragePooling1D as GlobalAveragePooling1D
+from bert4keras3.layers.structure import GlobalMaxPooling1D as GlobalMaxPooling1D
+from bert4keras3.layers.structure import Loss as Loss
+from bert4keras3.layers.visibility import AttentionMask as AttentionMask

@@ -1,0 +1,242 @@
+"""Multi-head attention with optional rotary, relative and bias terms.
+
+B batch, T query length, S key length, H heads, K key size, D value size per head.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+from bert4keras3.backend import runtime
+from bert4keras3.backend.tensors import normalize_scores, rotate
+from bert4keras3.layers.base import Layer, fresh, register
+
+POSITION_KINDS = (None, "rotary", "typical_relative", "t5_relative")
+
+
+@register
+class MultiHeadAttention(Layer):
+    """Multi-head attention (https://arxiv.org/abs/1706.03762).
+
+    heads: H; head_size: D; out_dim: output size, default H * D; key_size: K, default
+    D; normalization: see `backend.attention_normalize`; attention_scale: divide the
+    scores by sqrt(K); attention_dropout: rate on the weights;
+    return_attention_scores: also return the scores (B, H, T, S) before masking.
+
+    Called with `x: (B, T, E)` for self-attention or a list [q, k, v, ...]:
+    visible: bool (B|1, 1|H, T|1, S); keys beyond its length are a prefix that every
+    query sees; bias: float, added to the scores; rotary: table (B|1, T, K) for
+    queries and keys; relative: (T, S, K) for scores and values; residual: scores of
+    the layer below (RealFormer, https://arxiv.org/abs/2012.11747).
+    The bert4keras form also works: [q, k, v, (attention bias or bool mask),
+    (position tensor)] with a_bias=True and p_bias="rotary" | "typical_relative" |
+    "t5_relative"; the mask of v hides keys.
+    """
+
+    def __init__(
+        self,
+        heads,
+        head_size,
+        out_dim=None,
+        key_size=None,
+        use_bias=True,
+        normalization="softmax",
+        attention_scale=True,
+        attention_dropout=None,
+        return_attention_scores=False,
+        kernel_initializer="glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.heads = heads
+        self.head_size = head_size
+        self.out_dim = out_dim or heads * head_size
+        self.key_size = key_size or head_size
+        self.use_bias = use_bias
+        self.normalization = normalization
+        self.attention_scale = attention_scale
+        self.attention_dropout = attention_dropout
+        self.return_attention_scores = return_attention_scores
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        if attention_dropout:
+            self.seed_generator = keras.random.SeedGenerator()
+
+    def build(self, input_shape):
+        many = isinstance(input_shape[0], (list, tuple))
+        q, k, v = input_shape[:3] if many else (input_shape,) * 3
+        self.q_dense = self._dense(self.heads * self.key_size, "q", q)
+        self.k_dense = self._dense(self.heads * self.key_size, "k", k)
+        self.v_dense = self._dense(self.heads * self.head_size, "v", v)
+        joined = (*q[:-1], self.heads * self.head_size)
+        self.o_dense = self._dense(self.out_dim, "o", joined)
+
+    def _dense(self, units, name, shape):
+        dense = keras.layers.Dense(
+            units,
+            use_bias=self.use_bias,
+            kernel_initializer=fresh(self.kernel_initializer),
+            name=name,
+            dtype=self.dtype_policy,
+        )
+        dense.build(shape)
+        return dense
+
+    def call(
+        self,
+        inputs,
+        visible=None,
+        bias=None,
+        rotary=None,
+        relative=None,
+        residual=None,
+        a_bias=None,
+        p_bias=None,
+        mask=None,
+        training=False,
+    ):
+        terms = {
+            "visible": visible, "bias": bias, "rotary": rotary, "relative": relative,
+        }
+        if isinstance(inputs, (list, tuple)):
+            q, k, v, *extra = inputs
+            terms = _legacy_terms(terms, extra, a_bias, p_bias, mask)
+        else:
+            q = k = v = inputs
+            if visible is None and mask is not None:
+                terms["visible"] = mask[:, None, None, :]
+        q, k = self.project_queries(q), self.project_keys(k)
+        if terms["rotary"] is not None:
+            q, k = rotate(q, terms["rotary"]), rotate(k, terms["rotary"])
+        terms["residual"] = residual
+        output = self.attend(q, k, self.project_values(v), terms, training)
+        return self._finish(output)
+
+    # The three projections and `attend` are separate so that a decoding cache can
+    # keep projected keys and values between steps.
+
+    def project_queries(self, x):
+        """(B, T, E) -> (B, T, H, K)."""
+        return self._heads(self.q_dense(x), self.key_size)
+
+    def project_keys(self, x):
+        """(B, S, E) -> (B, S, H, K)."""
+        return self._heads(self.k_dense(x), self.key_size)
+
+    def project_values(self, x):
+        """(B, S, E) -> (B, S, H, D)."""
+        return self._heads(self.v_dense(x), self.head_size)
+
+    def _heads(self, x, size):
+        return ops.reshape(x, (-1, ops.shape(x)[1], self.heads, size))
+
+    def attend(self, q, k, v, terms, training=False):
+        """Attend with projected q (B, T, H, K), k (B, S, H, K), v (B, S, H, D).
+
+        terms: dict with visible, bias, relative, residual (see the class).
+        Returns (context (B, T, H, D), scores (B, H, T, S) or None).
+        """
+        terms = {**terms, "visible": _with_prefix(terms["visible"], k)}
+        dropping = training and bool(self.attention_dropout)
+        if dropping or not self._kernel_fits(terms):
+            return self._explicit(q, k, v, terms, dropping)
+        scale = 1.0 / math.sqrt(self.key_size) if self.attention_scale else 1.0
+        return runtime.fused_attention(q, k, v, terms["visible"], scale), None
+
+    def _kernel_fits(self, terms):
+        plain = all(terms.get(name) is None for name in ("bias", "relative", "residual"))
+        return (
+            plain
+            and runtime.has_fused_attention()
+            and self.normalization == "softmax"
+            and not self.return_attention_scores
+            and self.key_size == self.head_size
+        )
+
+    def _explicit(self, q, k, v, terms, dropping):
+        relative, bias = terms.get("relative"), terms.get("bias")
+        scores = ops.einsum("bthd,bshd->bhts", q, k)
+        if relative is not None:
+            relative = ops.cast(relative, scores.dtype)
+            scores = scores + ops.einsum("bthd,tsd->bhts", q, relative)
+        if terms.get("position_scores") is not None:
+            scores = scores + ops.cast(terms["position_scores"], scores.dtype)
+        if self.attention_scale:
+            scores = scores / math.sqrt(self.key_size)
+        if terms.get("residual") is not None:
+            scores = scores + terms["residual"]
+        biased = scores if bias is None else scores + ops.cast(bias, scores.dtype)
+        weights = normalize_scores(biased, terms["visible"], self.normalization)
+        weights = ops.cast(weights, v.dtype)
+        if dropping:
+            weights = runtime.dropout(weights, self.attention_dropout, self.seed_generator)
+        output = ops.einsum("bhts,bshd->bthd", weights, v)
+        if relative is not None:
+            output = output + ops.einsum("bhts,tsd->bthd", weights, relative)
+        return output, scores
+
+    def _finish(self, output):
+        context, scores = output
+        shape = ops.shape(context)
+        flat = (-1, shape[1], self.heads * self.head_size)
+        x = self.o_dense(ops.reshape(context, flat))
+        return [x, scores] if self.return_attention_scores else x
+
+    def compute_mask(self, inputs, mask=None):
+        q_mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+        return [q_mask, None] if self.return_attention_scores else q_mask
+
+    def compute_output_spec(self, inputs, *args, **kwargs):
+        many = isinstance(inputs, (list, tuple))
+        q, k = (inputs[0], inputs[1]) if many else (inputs, inputs)
+        x = keras.KerasTensor((*q.shape[:2], self.out_dim), dtype=self.compute_dtype)
+        if not self.return_attention_scores:
+            return x
+        shape = (q.shape[0], self.heads, q.shape[1], k.shape[1])
+        return [x, keras.KerasTensor(shape, dtype=self.compute_dtype)]
+
+
+def _with_prefix(visible, keys):
+    """Extend a visibility matrix over keys that stand in front of it."""
+    if visible is None:
+        return None
+    extra = ops.shape(keys)[1] - ops.shape(visible)[-1]
+    if isinstance(extra, int) and extra == 0:
+        return visible
+    front = ops.ones((*ops.shape(visible)[:-1], extra), dtype="bool")
+    return ops.concatenate([front, visible], axis=-1)
+
+
+def _legacy_terms(terms, extra, a_bias, p_bias, mask):
+    """Sort bert4keras's positional inputs into named terms."""
+    if p_bias not in POSITION_KINDS:
+        raise ValueError(f"p_bias must be one of {POSITION_KINDS}. Received: {p_bias!r}")
+    terms, extra = dict(terms), list(extra)
+    needed = int(bool(a_bias)) + int(p_bias is not None)
+    if len(extra) != needed:
+        raise ValueError(
+            f"a_bias={a_bias} and p_bias={p_bias!r} need {needed} tensor(s) after "
+            f"[q, k, v]. Received: {len(extra)}"
+        )
+    if terms["visible"] is None and mask is not None and mask[2] is not None:
+        terms["visible"] = ops.cast(mask[2], "bool")[:, None, None, :]
+    if a_bias:
+        _add_bias(terms, extra.pop(0))
+    if p_bias == "rotary":
+        terms["rotary"] = extra[0]
+    elif p_bias == "typical_relative":
+        terms["relative"] = extra[0]
+    elif p_bias == "t5_relative":
+        terms["position_scores"] = ops.expand_dims(ops.transpose(extra[0], (2, 0, 1)), 0)
+    return terms
+
+
+def _add_bias(terms, bias):
+    """A bool tensor is a further mask, a float one is added to the scores."""
+    for axis in {2: (0, 0), 3: (1,), 4: ()}[len(bias.shape)]:
+        bias = ops.expand_dims(bias, axis)
+    if str(bias.dtype).endswith("bool"):
+        known = terms["visible"]
+        terms["visible"] = bias if known is None else ops.logical_and(known, bias)
+    else:
+        terms["bias"] = bias

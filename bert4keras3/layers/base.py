@@ -1,0 +1,53 @@
+"""What every layer here shares: registration, masks that pass through, free config."""
+
+import inspect
+
+import keras
+
+register = keras.saving.register_keras_serializable(package="bert4keras3")
+
+_SERIALIZERS = (
+    (keras.initializers.Initializer, keras.initializers.serialize),
+    (keras.layers.Layer, keras.saving.serialize_keras_object),
+)
+
+
+class Layer(keras.layers.Layer):
+    """A Keras layer that lets masks pass and describes itself by its signature.
+
+    Every constructor parameter must be kept as an attribute of the same name;
+    `get_config` collects them, so that subclasses need not write one.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def get_config(self):
+        config = super().get_config()
+        for cls in type(self).__mro__:
+            if cls is Layer:
+                return config
+            for name, parameter in inspect.signature(cls.__init__).parameters.items():
+                if name != "self" and parameter.kind is not parameter.VAR_KEYWORD:
+                    config.setdefault(name, _plain(getattr(self, name)))
+        return config
+
+
+def _plain(value):
+    for kind, serialize in _SERIALIZERS:
+        if isinstance(value, kind):
+            return serialize(value)
+    if callable(value):
+        return keras.saving.serialize_keras_object(value)
+    return value
+
+
+def fresh(initializer):
+    """A copy of an initializer with a seed of its own.
+
+    A Keras 3 initializer draws its seed when it is made: shared by two kernels of
+    one shape it would give both the same values.
+    """
+    initializer = keras.initializers.get(initializer)
+    return initializer.clone() if hasattr(initializer, "clone") else initializer

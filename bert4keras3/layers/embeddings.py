@@ -1,0 +1,194 @@
+"""Token, learned position and sinusoidal position embeddings."""
+
+import keras
+from keras import ops
+
+from bert4keras3.backend import runtime
+from bert4keras3.backend.tensors import sinusoidal_embeddings
+from bert4keras3.layers.base import Layer, register
+
+
+def first_token_always(mask):
+    """Mark the first step of `mask: (B, T)` as visible, whatever its id.
+
+    T5 decoders start with id 0, which elsewhere means padding.
+    """
+    return ops.concatenate([ops.ones_like(mask[:, :1]), mask[:, 1:]], axis=1)
+
+
+@register
+class Embedding(keras.layers.Embedding):
+    """Embedding table that is also usable as the output projection.
+
+    `layer(ids)` looks up `ids: (B, T)` -> (B, T, D); `layer(x, mode="dense")`
+    multiplies `x: (..., D)` by the transposed table -> (..., V).
+    With `mask_zero=True` id 0 is masked except at position 0.
+    Raises ValueError for ids outside the table; inside a compiled program, where
+    nothing can be raised, such ids give NaN rows.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs, mode="embedding"):
+        if mode == "dense":
+            table = ops.cast(self.embeddings, self.compute_dtype)
+            return ops.matmul(ops.cast(inputs, self.compute_dtype), ops.transpose(table))
+        ids = ops.cast(inputs, "int32")
+        if not runtime.is_traced(ids):
+            self._check(ids)
+        table = ops.convert_to_tensor(self.embeddings)
+        return ops.cast(runtime.gather_rows(table, ids), self.compute_dtype)
+
+    def _check(self, ids):
+        if 0 in ids.shape or runtime.device_kind() != "cpu":
+            return  # reading back from an accelerator would stall every eager step
+        low, high = int(ops.min(ids)), int(ops.max(ids))
+        if low < 0 or high >= self.input_dim:
+            raise ValueError(
+                f"Layer {self.name!r} expects ids in [0, {self.input_dim}). Received "
+                f"ids from {low} to {high}: use the vocabulary this model was built "
+                "for, or build it with the matching vocab_size."
+            )
+
+    def compute_mask(self, inputs, mask=None):
+        if not self.mask_zero or len(inputs.shape) != 2:
+            return mask
+        return first_token_always(ops.not_equal(inputs, 0))
+
+    def compute_output_spec(self, inputs, mode="embedding"):
+        size = self.input_dim if mode == "dense" else self.output_dim
+        lead = inputs.shape[:-1] if mode == "dense" else inputs.shape
+        return keras.KerasTensor((*lead, size), dtype=self.compute_dtype)
+
+
+class _Position(Layer):
+    """How a table of positions meets the input: shared by the two layers below."""
+
+    def _split(self, inputs):
+        if self.custom_position_ids:
+            return inputs
+        return inputs, ops.expand_dims(ops.arange(ops.shape(inputs)[1]), 0)
+
+    def _merge(self, x, embeddings):
+        embeddings = ops.cast(embeddings, x.dtype)
+        if self.merge_mode == "add":
+            return x + embeddings
+        if self.merge_mode == "mul":
+            return x * (embeddings + 1.0)
+        shape = (*ops.shape(x)[:2], ops.shape(embeddings)[-1])
+        return ops.concatenate([x, ops.broadcast_to(embeddings, shape)], axis=-1)
+
+    def compute_mask(self, inputs, mask=None):
+        return mask[0] if self.custom_position_ids and mask is not None else mask
+
+
+@register
+class PositionEmbedding(_Position):
+    """Learned absolute positions, optionally continued hierarchically.
+
+    input_dim: number of trained positions N; output_dim: D; merge_mode: "add",
+    "mul" (x * (1 + p)), "zero" (p alone) or "concat"; hierarchical: None, True
+    (alpha 0.4) or alpha: N trained rows serve N * N positions
+    (https://kexue.fm/archives/7947); custom_position_ids: inputs are
+    [x: (B, T, D), position ids: (B, T)] instead of x.
+    Raises ValueError when a sequence is longer than the table.
+    """
+
+    def __init__(
+        self,
+        input_dim,
+        output_dim,
+        merge_mode="add",
+        hierarchical=None,
+        embeddings_initializer="zeros",
+        custom_position_ids=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.input_dim = input_dim
+        self.output_dim = output_dim
+        self.merge_mode = merge_mode
+        self.hierarchical = hierarchical
+        self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
+        self.custom_position_ids = custom_position_ids
+
+    def build(self, input_shape):
+        self.embeddings = self.add_weight(
+            name="embeddings",
+            shape=(self.input_dim, self.output_dim),
+            initializer=self.embeddings_initializer,
+        )
+
+    def call(self, inputs):
+        x, positions = self._split(inputs)
+        if not self.custom_position_ids:
+            self._check_length(x.shape[1])
+        rows = self._rows(ops.cast(positions, "int32"))
+        return ops.cast(rows, x.dtype) if self.merge_mode == "zero" else self._merge(x, rows)
+
+    def _rows(self, positions):
+        table = ops.convert_to_tensor(self.embeddings)
+        if not self.hierarchical:
+            return runtime.gather_rows(table, positions)
+        alpha = 0.4 if self.hierarchical is True else float(self.hierarchical)
+        coarse = (table - alpha * table[:1]) / (1.0 - alpha)
+        major = runtime.gather_rows(coarse, positions // self.input_dim)
+        minor = runtime.gather_rows(coarse, positions % self.input_dim)
+        return alpha * major + (1.0 - alpha) * minor
+
+    def _check_length(self, length):
+        limit = self.input_dim**2 if self.hierarchical else self.input_dim
+        if isinstance(length, int) and length > limit:
+            raise ValueError(
+                f"Layer {self.name!r} has positions for {limit} tokens. Received a "
+                f"batch of length {length}: truncate the texts (maxlen={limit}), or "
+                "build the model with hierarchical_position=True."
+            )
+
+    def compute_output_spec(self, inputs):
+        x = inputs[0] if self.custom_position_ids else inputs
+        if not self.custom_position_ids:
+            self._check_length(x.shape[1])
+        lead = tuple(x.shape[:2])
+        if self.merge_mode == "zero" and not self.custom_position_ids:
+            lead = (1, *lead[1:])
+        return keras.KerasTensor((*lead, _merged_size(self, x)), dtype=self.compute_dtype)
+
+
+def _merged_size(layer, x):
+    if layer.merge_mode in ("add", "mul"):
+        return x.shape[-1]
+    return layer.output_dim + (0 if layer.merge_mode == "zero" else x.shape[-1])
+
+
+@register
+class SinusoidalPositionEmbedding(_Position):
+    """Fixed interleaved sine and cosine positions (base 10000), of any length.
+
+    Arguments and inputs as in PositionEmbedding; fractional position ids work.
+    With merge_mode "zero" the table is returned alone, in float32.
+    """
+
+    def __init__(
+        self, output_dim, merge_mode="add", custom_position_ids=False, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.output_dim = output_dim
+        self.merge_mode = merge_mode
+        self.custom_position_ids = custom_position_ids
+
+    def call(self, inputs):
+        x, positions = self._split(inputs)
+        table = sinusoidal_embeddings(positions, self.output_dim)
+        return table if self.merge_mode == "zero" else self._merge(x, table)
+
+    def compute_output_spec(self, inputs):
+        x = inputs[0] if self.custom_position_ids else inputs
+        alone = self.merge_mode == "zero"
+        lead = tuple(x.shape[:2])
+        if alone and not self.custom_position_ids:
+            lead = (1, *lead[1:])
+        dtype = "float32" if alone else self.compute_dtype
+        return keras.KerasTensor((*lead, _merged_size(self, x)), dtype=dtype)

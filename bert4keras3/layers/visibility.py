@@ -1,0 +1,90 @@
+"""Who may look at whom: one rule for padding, causal, UniLM and packed inputs.
+
+    visible(query, key) = valid[key] and order[key] <= order[query]
+
+B batch, T queries, S keys.
+"""
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from bert4keras3.layers.base import Layer, register
+from bert4keras3.layers.embeddings import first_token_always
+
+KINDS = ("encoder", "lm", "unilm")
+
+
+class Visibility(NamedTuple):
+    """The rule as two vectors per key slot, which a decoding cache can carry.
+
+    valid: (B, S) bool, a real token; order: (B|1, S) int32, or None when every
+    token sees every token.
+    """
+
+    valid: Any
+    order: Any = None
+
+    def matrix(self, query_order=None):
+        """Bool tensor (B, 1, T|1, S); queries default to the key slots themselves."""
+        keys = self.valid[:, None, None, :]
+        if self.order is None:
+            return keys
+        query_order = self.order if query_order is None else query_order
+        earlier = self.order[:, None, None, :] <= query_order[:, None, :, None]
+        return ops.logical_and(keys, earlier)
+
+
+def visibility(kind, ids, segments=None, segments_mask=False):
+    """Build the rule from token and segment ids, both (B, T).
+
+    kind: "encoder" (padding only), "lm" (causal) or "unilm" (segment 0 sees itself,
+    segment 1 is causal and sees segment 0, https://arxiv.org/abs/1905.03197).
+    segments_mask: segment id 0 hides the token as well (shared segment embeddings).
+    """
+    if kind not in KINDS:
+        raise ValueError(f"Visibility must be one of {KINDS}. Received: {kind!r}")
+    valid = first_token_always(ops.not_equal(ids, 0))
+    if segments_mask:
+        shown = first_token_always(ops.not_equal(segments, 0))
+        valid = ops.logical_and(valid, shown)
+    if kind == "encoder":
+        return Visibility(valid)
+    if kind == "lm":
+        return Visibility(valid, ops.expand_dims(ops.arange(ops.shape(ids)[1]), 0))
+    if segments is None:
+        raise ValueError(
+            "application='unilm' needs segment ids, but this model has no segment "
+            "input. Build it with segment_vocab_size=2, or use application='lm'."
+        )
+    return Visibility(valid, ops.cumsum(ops.cast(segments, "int32"), axis=1))
+
+
+@register
+class AttentionMask(Layer):
+    """Compute the visibility matrix once per pass: bool (B, 1, T|1, S).
+
+    kind: "encoder", "lm" or "unilm". Inputs: token ids (B, T), or a list of token
+    and segment ids.
+    """
+
+    def __init__(self, kind="encoder", segments_mask=False, **kwargs):
+        super().__init__(**kwargs)
+        self.kind = kind
+        self.segments_mask = segments_mask
+
+    def call(self, inputs):
+        ids, segments = inputs if isinstance(inputs, (list, tuple)) else (inputs, None)
+        return visibility(self.kind, ids, segments, self.segments_mask).matrix()
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+    def compute_output_spec(self, inputs):
+        ids = inputs[0] if isinstance(inputs, (list, tuple)) else inputs
+        if self.kind == "unilm" and ids is inputs:
+            visibility("unilm", ids)  # raises the error that says what to do
+        batch, length = ids.shape
+        queries = 1 if self.kind == "encoder" else length
+        return keras.KerasTensor((batch, 1, queries, length), dtype="bool")

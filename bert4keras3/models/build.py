@@ -1,0 +1,77 @@
+"""build_transformer_model: from config and checkpoint to a Keras model."""
+
+import inspect
+import os
+
+from bert4keras3.models import registry
+from bert4keras3.models.applications import APPLICATIONS
+from bert4keras3.models.config import ModelConfig as ModelConfig
+from bert4keras3.models.config import read_config
+from bert4keras3.utils.assets import asset_path
+
+_BUILD_ARGUMENTS = (
+    "attention_caches",
+    "layer_norm_cond",
+    "layer_norm_cond_hidden_size",
+    "layer_norm_cond_hidden_act",
+    "additional_input_layers",
+)
+
+
+def build_transformer_model(
+    config_path=None,
+    checkpoint_path=None,
+    model=None,
+    application="encoder",
+    return_keras_model=True,
+    **kwargs,
+):
+    """Build a pretrained Transformer, ready for a head and `fit`.
+
+    config_path: JSON file, dict, a folder holding config and weights, the name of an
+    embedded model ("zh-tiny"), or None (everything from kwargs); checkpoint_path:
+    TensorFlow checkpoint, Hugging Face file or folder, .npz or {name: array}; None
+    takes the folder's own weights, or random ones when config_path is no folder;
+    model: family name or Transformer subclass, default the config's model_type,
+    else "bert"; application: "encoder", "lm" or "unilm"; return_keras_model: False
+    returns the Transformer, with `.model`, `.layers`, `.load`, `.save`;
+    kwargs: config keys, family options and arguments of `Transformer.build`.
+    Raises ValueError for unknown arguments, keys, families and unfit checkpoints.
+    """
+    config_path = asset_path(config_path)
+    origin, values = read_config(config_path)
+    if checkpoint_path is None and _is_folder(config_path):
+        checkpoint_path = config_path
+    cls = registry.find(model or _family_of(values))
+    if str(application).lower() not in APPLICATIONS:
+        raise ValueError(
+            f"application must be one of {sorted(APPLICATIONS)}. Received: {application!r}"
+        )
+    _move_constructor_keys(cls, values, kwargs)
+    cls = APPLICATIONS[str(application).lower()](cls)
+    building = {k: kwargs.pop(k) for k in _BUILD_ARGUMENTS if k in kwargs}
+    transformer = cls(config=(origin, values), **kwargs)
+    transformer.build(**building)
+    if checkpoint_path is not None:
+        transformer.load(asset_path(checkpoint_path))
+    return transformer.model if return_keras_model else transformer
+
+
+def _is_folder(path):
+    return isinstance(path, (str, os.PathLike)) and os.path.isdir(path)
+
+
+def _family_of(values):
+    family = str(values.get("model_type", "bert")).lower()
+    return family if family in registry.FAMILIES or "model_type" in values else "bert"
+
+
+def _move_constructor_keys(cls, values, kwargs):
+    """Hand config keys that a user's own class takes by name to its constructor."""
+    for one in cls.__mro__:
+        init = one.__dict__.get("__init__")
+        if init is None or one.__module__.startswith("bert4keras3."):
+            continue
+        for name in inspect.signature(init).parameters:
+            if name in values:
+                kwargs.setdefault(name, values.pop(name))

@@ -1,0 +1,43 @@
+"""Context: what all blocks of one pass share. Plain Python, it never enters a layer."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class Context:
+    """Tensors computed once per pass and handed to every block.
+
+    ids: (B, T) token ids; segments: (B, T) or None; positions: (B, T) or None for
+    0..T-1; visible: bool (B|1, 1, T|1, S); rotary: (B|1, T, K) or None;
+    cond: (B, C), the condition of every LayerNormalization, or None;
+    scores: attention scores of the block before (RealFormer);
+    cache: None while building; a decoding cache takes over `attend`.
+    """
+
+    ids: Any
+    segments: Any = None
+    positions: Any = None
+    visible: Any = None
+    rotary: Any = None
+    cond: Any = None
+    scores: Any = None
+    cache: Any = None
+
+    def attend(self, layer, x, index, prefix=None, bias=None):
+        """Self-attention of block `index` on `x: (B, T, D)`; the only call site.
+
+        prefix: (keys, values), both (B, S, D), to look at instead of x itself;
+        bias: float or bool tensor of a subclass's own `compute_attention_bias`.
+        """
+        if self.cache is not None:
+            return self.cache.attend(layer, x, index, self)
+        terms = {"visible": self.visible, "rotary": self.rotary, "residual": self.scores}
+        terms = {name: value for name, value in terms.items() if value is not None}
+        inputs = x if prefix is None and bias is None else [x, *(prefix or (x, x))]
+        if bias is not None:
+            inputs, terms["a_bias"] = [*inputs, bias], True
+        output = layer(inputs, **terms)
+        if layer.return_attention_scores:
+            output, self.scores = output
+        return output

@@ -1,0 +1,1 @@
+"""Model families, one file each; `models.registry` finds them by name."""

@@ -1,0 +1,78 @@
+"""RoFormerV2: RoFormer without biases and with parameter-free RMS norms."""
+
+import keras
+from keras import ops
+
+from bert4keras3.checkpoints.names import plain, table, without
+from bert4keras3.layers import Dropout, Embedding
+from bert4keras3.layers.base import register
+from bert4keras3.models import heads
+from bert4keras3.models.families.roformer import RoFormer
+
+
+@register
+class DepthScaledNormal(keras.initializers.Initializer):
+    """Truncated normal of std 1.1368 / sqrt(H) * L^(-1/order), H the fan-in.
+
+    1.1368 restores the variance lost by truncating at two sigma
+    (https://github.com/ZhuiyiTechnology/roformer-v2).
+    """
+
+    def __init__(self, num_layers, order=2, seed=None):
+        self.num_layers = num_layers
+        self.order = order
+        self.seed = seed
+
+    def __call__(self, shape, dtype=None):
+        # Embedding tables (very tall or very flat) scale by their width.
+        tall_or_flat = shape[0] > 10000 or shape[0] < 10
+        hidden = shape[1] if tall_or_flat else shape[0]
+        std = 1.13684723 / hidden**0.5 * self.num_layers ** (-1.0 / self.order)
+        drawn = keras.initializers.TruncatedNormal(stddev=std, seed=self.seed)
+        return ops.cast(drawn(shape), dtype or "float32")
+
+    def get_config(self):
+        return {"num_layers": self.num_layers, "order": self.order, "seed": self.seed}
+
+
+class RoFormerV2(RoFormer):
+    """RoFormerV2 (https://github.com/ZhuiyiTechnology/roformer-v2)."""
+
+    use_bias = False
+    norm_arguments = {"zero_mean": False, "scale": False, "offset": False}
+    names = table(
+        without(RoFormer.names, "/bias", "/beta", "/gamma", "Pooler", "NSP", "MLM"),
+        # bert4keras neither saved nor loaded this one; the name is ours.
+        plain("Output-Mapping/kernel", "cls/predictions/output_mapping/kernel",
+              "cls.predictions.output_mapping.weight", kind="dense"),
+    )
+    options = {
+        name: default
+        for name, default in RoFormer.options.items()
+        if name not in ("with_pool", "with_nsp")
+    }
+    unsupported = {
+        "with_pool": "RoFormerV2 has no pooler; take the output's first token",
+        "with_nsp": "RoFormerV2 has no next-sentence head",
+        "layer_norm_cond": "RoFormerV2's norms have no scale or offset to condition",
+    }
+    ignored_keys = frozenset({"norm_type", "use_bias", "pooler_activation"})
+
+    @property
+    def initializer(self):
+        return DepthScaledNormal(self.num_hidden_layers)
+
+    def finish_embeddings(self, x):
+        """Dropout comes before the norm here."""
+        x = self.apply(x, Dropout, name="Embedding-Dropout", rate=self.dropout_rate)
+        x = self.norm(x, "Embedding-Norm")
+        return self.mapped(x, "Embedding-Mapping", self.embedding_size, self.hidden_size)
+
+    def apply_final_layers(self, inputs):
+        """(B, T, D) -> (B, T, V) by the tied table alone, or the hidden states."""
+        if not self.with_mlm:
+            return inputs
+        x = self.mapped(inputs, "Output-Mapping", self.hidden_size, self.embedding_size)
+        x = self.apply(x, Dropout, name="Output-MLM-Dropout", rate=self.dropout_rate)
+        x = self.get(Embedding, "Embedding-Token")(x, mode="dense")
+        return heads.output_activation(self, x, self.with_mlm, "Output-MLM-Activation")

@@ -1,0 +1,65 @@
+"""Output heads as functions head(t, x): pooler, next sentence, masked LM."""
+
+import keras
+
+from bert4keras3.backend.activations import get_activation
+from bert4keras3.layers import Embedding, FirstToken, ScaleOffset
+
+
+def activation_of(option, default):
+    """Activation of a head option: True means the default, a string itself."""
+    return get_activation(default if option is True else option)
+
+
+def pooled(t, x):
+    """First token through a dense layer: (B, T, D) -> (B, D)."""
+    x = t.get(FirstToken, "Pooler")(x)
+    layer = t.get(
+        keras.layers.Dense,
+        "Pooler-Dense",
+        units=t.hidden_size,
+        activation=activation_of(t.with_pool, "tanh"),
+        kernel_initializer=t.initializer,
+    )
+    return layer(x)
+
+
+def next_sentence(t, x):
+    """Pooled vector -> probabilities (B, 2); index 0 means "is next"."""
+    layer = t.get(
+        keras.layers.Dense,
+        "NSP-Proba",
+        units=2,
+        activation="softmax",
+        kernel_initializer=t.initializer,
+    )
+    return layer(x)
+
+
+def masked_lm(t, x):
+    """(B, T, D) -> (B, T, V): dense, norm, tied projection, bias, activation."""
+    dense = t.get(
+        keras.layers.Dense,
+        "MLM-Dense",
+        units=t.embedding_size,
+        activation=get_activation(t.hidden_act),
+        kernel_initializer=t.initializer,
+    )
+    x = t.norm(dense(x), "MLM-Norm", epsilon=t.layer_norm_eps or 1e-12)
+    x = t.get(Embedding, "Embedding-Token")(x, mode="dense")
+    x = t.get(ScaleOffset, "MLM-Bias", scale=False)(x)
+    return output_activation(t, x, t.with_mlm, "MLM-Activation")
+
+
+def output_activation(t, x, option, name):
+    """Final activation layer of a vocabulary head, softmax by default.
+
+    Always float32: probabilities and losses over a vocabulary need it.
+    """
+    layer = t.get(
+        keras.layers.Activation,
+        name,
+        activation=activation_of(option, "softmax"),
+        dtype="float32",
+    )
+    return layer(x)

@@ -1,0 +1,98 @@
+"""Write a model as a Hugging Face folder, a TensorFlow checkpoint or an .npz."""
+
+import dataclasses
+import json
+import os
+import shutil
+
+import numpy as np
+
+from bert4keras3.checkpoints.atomic import atomic_write_bytes
+from bert4keras3.checkpoints.formats import write_checkpoint
+from bert4keras3.models.config import ALIASES
+
+# format -> (name style, file name, config file name, writer's format)
+FORMATS = {
+    "hf": ("hf", "model.safetensors", "config.json", "safetensors"),
+    "tf": ("tf", "bert_model.ckpt", "bert_config.json", "tf"),
+    "npz": ("tf", "model.npz", "config.json", "npz"),
+}
+
+
+def save_folder(t, path, format="hf", dtype=None, vocab=None, overwrite=False):
+    """Write config, weights and vocabulary of the Transformer `t` into folder `path`.
+
+    format: "hf" (model.safetensors, names of transformers), "tf" (bert_model.ckpt.*)
+    or "npz"; dtype: of the stored arrays, for example "float16", default as they
+    are; vocab: a vocab.txt path, {token: id} or a Tokenizer; overwrite: replace
+    files of an earlier save. Returns the path of the weights.
+    Each file is written aside and renamed. Raises ValueError for an unknown format
+    and for existing files without `overwrite`.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"format must be one of {sorted(FORMATS)}. Received: {format!r}")
+    style, weights_name, config_name, kind = FORMATS[format]
+    os.makedirs(path, exist_ok=True)
+    target = os.path.join(path, weights_name)
+    config_path = os.path.join(path, config_name)
+    if not overwrite and os.path.exists(config_path):
+        raise ValueError(f"{config_path} exists already. Pass overwrite=True.")
+    arrays = named_arrays(t, style, dtype)
+    metadata = {"format": "pt"} if kind == "safetensors" else None
+    write_checkpoint(target, arrays, format=kind, metadata=metadata, overwrite=overwrite)
+    if vocab is not None:
+        _write_vocab(os.path.join(path, "vocab.txt"), vocab)
+    text = json.dumps(config_dict(t), ensure_ascii=False, indent=2) + "\n"
+    atomic_write_bytes(config_path, text.encode())
+    return target
+
+
+def named_arrays(t, style, dtype=None):
+    """{name in the given style: array} of every weight with a name there."""
+    variables, arrays = t.variables(), {}
+    for row in t.rows():
+        name = row.name(style)
+        if name is None:
+            continue
+        array = np.ascontiguousarray(row.convert(_value(variables[row.ours]), style))
+        arrays[name] = array if dtype is None else array.astype(dtype)
+    return arrays
+
+
+def _value(variable):
+    from keras import ops
+
+    return ops.convert_to_numpy(variable.value)
+
+
+def config_dict(t):
+    """Config of `t` with the keys of transformers, so that both libraries read it."""
+    config = t.config
+    heads = ("with_pool", "with_nsp", "with_mlm")
+    values = {
+        f.name: getattr(config, f.name)
+        for f in dataclasses.fields(config)
+        if f.name not in ("options", "keep_tokens", "compound_tokens")
+    }
+    values["vocab_size"] = config.full_vocab_size  # the table is saved as it is now
+    values = {
+        ALIASES.get(name, (name,))[0]: list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if value is not None
+    }
+    defaults = type(t).options
+    values.update(
+        {k: v for k, v in config.options.items() if k not in heads and v != defaults[k]}
+    )
+    values.setdefault("layer_norm_eps", t.norm_epsilon)
+    return {"model_type": t.model_type, **values, **t.extra_config()}
+
+
+def _write_vocab(path, vocab):
+    if isinstance(vocab, (str, os.PathLike)):
+        shutil.copyfile(vocab, path + ".tmp")
+        os.replace(path + ".tmp", path)
+        return
+    tokens = getattr(vocab, "_token_dict", vocab)
+    lines = [token for token, _ in sorted(tokens.items(), key=lambda pair: pair[1])]
+    atomic_write_bytes(path, ("\n".join(lines) + "\n").encode())
