@@ -26,7 +26,7 @@ class MultiHeadAttention(Layer):
 
     Called with `x: (B, T, E)` for self-attention or a list [q, k, v, ...]:
     visible: bool (B|1, 1|H, T|1, S); keys beyond its length are a prefix that every
-    query sees; bias: float, added to the scores; rotary: table (B|1, T, K) for
+    query sees, fewer queries than its rows are the first ones; bias: float, added to the scores; rotary: table (B|1, T, K) for
     queries and keys; relative: (T, S, K) for scores and values; residual: scores of
     the layer below (RealFormer, https://arxiv.org/abs/2012.11747).
     The bert4keras form also works: [q, k, v, (attention bias or bool mask),
@@ -107,7 +107,8 @@ class MultiHeadAttention(Layer):
                 terms["visible"] = mask[:, None, None, :]
         q, k = self.project_queries(q), self.project_keys(k)
         if terms["rotary"] is not None:
-            q, k = rotate(q, terms["rotary"]), rotate(k, terms["rotary"])
+            queries = terms["rotary"][:, : ops.shape(q)[1]]
+            q, k = rotate(q, queries), rotate(k, terms["rotary"])
         terms["residual"] = residual
         output = self.attend(q, k, self.project_values(v), terms, training)
         return self._finish(output)
@@ -136,7 +137,7 @@ class MultiHeadAttention(Layer):
         terms: dict with visible, bias, relative, residual (see the class).
         Returns (context (B, T, H, D), scores (B, H, T, S) or None).
         """
-        terms = {**terms, "visible": _with_prefix(terms["visible"], k)}
+        terms = {**terms, "visible": _fitted(terms["visible"], q, k)}
         dropping = training and bool(self.attention_dropout)
         if dropping or not self._kernel_fits(terms):
             return self._explicit(q, k, v, terms, dropping)
@@ -196,10 +197,12 @@ class MultiHeadAttention(Layer):
         return [x, keras.KerasTensor(shape, dtype=self.compute_dtype)]
 
 
-def _with_prefix(visible, keys):
-    """Extend a visibility matrix over keys that stand in front of it."""
+def _fitted(visible, queries, keys):
+    """Extend visibility over keys that stand in front of it, cut it to the queries."""
     if visible is None:
         return None
+    if visible.shape[-2] != 1:
+        visible = visible[:, :, : ops.shape(queries)[1]]
     extra = ops.shape(keys)[1] - ops.shape(visible)[-1]
     if isinstance(extra, int) and extra == 0:
         return visible

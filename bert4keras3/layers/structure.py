@@ -44,13 +44,17 @@ class Dropout(keras.layers.Dropout):
 
 @register
 class FirstToken(Layer):
-    """The vector of the first token: (B, T, D) -> (B, D)."""
+    """The vector of the first token: (B, T, D) -> (B, D), or (B, 1, D) if keepdims."""
+
+    def __init__(self, keepdims=False, **kwargs):
+        super().__init__(**kwargs)
+        self.keepdims = keepdims
 
     def call(self, inputs):
-        return inputs[:, 0]
+        return inputs[:, :1] if self.keepdims else inputs[:, 0]
 
     def compute_mask(self, inputs, mask=None):
-        return None
+        return mask[:, :1] if self.keepdims and mask is not None else None
 
 
 @register

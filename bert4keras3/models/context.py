@@ -24,17 +24,17 @@ class Context:
     scores: Any = None
     cache: Any = None
 
-    def attend(self, layer, x, index, prefix=None, bias=None):
+    def attend(self, layer, x, index, pair=None, bias=None):
         """Self-attention of block `index` on `x: (B, T, D)`; the only call site.
 
-        prefix: (keys, values), both (B, S, D), to look at instead of x itself;
+        pair: (keys, values), both (B, S, D), to look at instead of x itself;
         bias: float or bool tensor of a subclass's own `compute_attention_bias`.
         """
         if self.cache is not None:
             return self.cache.attend(layer, x, index, self)
         terms = {"visible": self.visible, "rotary": self.rotary, "residual": self.scores}
         terms = {name: value for name, value in terms.items() if value is not None}
-        inputs = x if prefix is None and bias is None else [x, *(prefix or (x, x))]
+        inputs = x if pair is None and bias is None else [x, *(pair or (x, x))]
         if bias is not None:
             inputs, terms["a_bias"] = [*inputs, bias], True
         output = layer(inputs, **terms)

@@ -16,6 +16,7 @@ from bert4keras3.layers import (
     Dropout,
     Embedding,
     FeedForward,
+    FirstToken,
     LayerNormalization,
     MultiHeadAttention,
 )
@@ -125,14 +126,23 @@ class Transformer(Weights):
         self.ctx = self.context(inputs)
         outputs = self.call(self.simplify(inputs))
         self.set_outputs(outputs)
-        self.model = keras.Model(self.inputs, self.outputs, name=self.name)
+        self.model = keras.Model(self.input, self.output, name=self.name)
 
     def call(self, inputs):
         """Embeddings, blocks, heads: the one forward of the family."""
         x = self.apply_embeddings(inputs)
         for index in range(self.num_hidden_layers):
-            x = self.apply_main_layers(x, index)
+            before, x = x, self.apply_main_layers(x, index)
+        if self.model is None and self.only_first_token():
+            # The heads look at one token: let the last block compute just that one.
+            # The whole block stays in the graph under its names, but a model whose
+            # output is the head never runs it.
+            x = self.apply_main_layers(before, self.num_hidden_layers - 1, first=True)
         return self.apply_final_layers(x)
+
+    def only_first_token(self):
+        """Whether the heads read nothing but the first token of the last block."""
+        return False
 
     def forward(self, inputs, ctx=None):
         """Run the same forward on real or traced tensors, with the built layers.
@@ -294,10 +304,14 @@ class Transformer(Weights):
         """Name of a part of block `index`; public, scripts address layers by it."""
         return f"Transformer-{index}-{part}"
 
-    def apply_main_layers(self, inputs, index):
-        """One block: attention and feed-forward, each with residual and norm."""
+    def apply_main_layers(self, inputs, index, first=False):
+        """One block: attention and feed-forward, each with residual and norm.
+
+        first: compute the block's output for the first token only, (B, 1, D).
+        """
         name = self.layer_name(index, "MultiHeadSelfAttention")
-        x = self.residual(inputs, self.attend(inputs, index, name), name)
+        x = self.get(FirstToken, "Pooler-Query", keepdims=True)(inputs) if first else inputs
+        x = self.residual(x, self.attend(x, index, name, inputs), name)
         name = self.layer_name(index, "FeedForward")
         layer = self.get(
             FeedForward,
@@ -309,8 +323,11 @@ class Transformer(Weights):
         )
         return self.residual(x, layer(x), name)
 
-    def attend(self, x, index, name):
-        """Self-attention of one block, through the context."""
+    def attend(self, x, index, name, keys=None):
+        """Self-attention of one block, through the context.
+
+        x: (B, T, D), the queries; keys: (B, S, D), what they look at, default x.
+        """
         layer = self.get(
             MultiHeadAttention,
             name,
@@ -325,10 +342,10 @@ class Transformer(Weights):
         )
         own = type(self).compute_attention_bias is not Transformer.compute_attention_bias
         bias = self.compute_attention_bias(index) if own else None
-        prefix = None
+        pair = None if keys is None or keys is x else (keys, keys)
         if layer.name in self.attention_caches:
-            prefix = self._cached(layer.name, x, x)
-        return self.ctx.attend(layer, x, index, prefix, bias)
+            pair = self._cached(layer.name, *(pair or (x, x)))
+        return self.ctx.attend(layer, x, index, pair, bias)
 
     def residual(self, x, y, name):
         """Post-norm: norm(x + dropout(y))."""

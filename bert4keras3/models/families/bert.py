@@ -67,6 +67,19 @@ class BERT(Transformer):
         "shared_segment_embeddings": False,
     }
 
+    def only_first_token(self):
+        """True when the pooler is the only head and nothing reads the other tokens."""
+        overridden = any(
+            getattr(type(self), hook) is not getattr(Transformer, hook)
+            for hook in ("apply_main_layers", "attend", "compute_attention_bias")
+        )
+        return (
+            bool(self.with_pool or self.with_nsp)
+            and not self.with_mlm
+            and not self.residual_attention_scores
+            and not overridden
+        )
+
     def apply_final_layers(self, inputs):
         """Heads on the last hidden states: [pooled or NSP][, MLM], or the states."""
         outputs = []

@@ -1,0 +1,118 @@
+"""Weight-name tables: one row per variable, read in both directions for every format.
+
+`ours` is "<layer name>/<weight path>", with {i} for the block index and without the
+model's prefix. Kernels are stored [in, out] by us and by TensorFlow checkpoints,
+[out, in] by Hugging Face ones.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Row:
+    """Names of one variable and how its array changes between formats.
+
+    kind: "plain"; "dense" (transposed in HF); "dense_t" (transposed in both);
+    "vocab" (first axis follows keep_tokens and compound_tokens).
+    """
+
+    ours: str
+    tf: str | None = None
+    hf: str | None = None
+    kind: str = "plain"
+
+    def name(self, style):
+        """The name in "tf" or "hf" style, None when that format has no such weight."""
+        return getattr(self, style)
+
+    def convert(self, array, style):
+        """Turn an array of that style into ours, or ours into theirs (an involution)."""
+        turned = self.kind == "dense_t" or (self.kind == "dense" and style == "hf")
+        return np.transpose(array) if turned else array
+
+
+def plain(ours, tf=None, hf=None, kind="plain"):
+    """A one-row table."""
+    return (Row(ours, tf, hf, kind),)
+
+
+def dense(ours, tf, hf, bias=True):
+    """Kernel and bias of a dense layer."""
+    rows = (Row(f"{ours}/kernel", f"{tf}/kernel", f"{hf}.weight", "dense"),)
+    if bias:
+        rows += (Row(f"{ours}/bias", f"{tf}/bias", f"{hf}.bias"),)
+    return rows
+
+
+def norm(ours, tf, hf):
+    """Beta and gamma of a layer normalisation."""
+    return (
+        Row(f"{ours}/beta", f"{tf}/beta", f"{hf}.bias"),
+        Row(f"{ours}/gamma", f"{tf}/gamma", f"{hf}.weight"),
+    )
+
+
+def table(*parts):
+    """Join tables into one."""
+    return tuple(row for part in parts for row in part)
+
+
+def renamed(rows, *pairs, style="hf"):
+    """Replace substrings in the names of one style: renamed(rows, ("bert.", "x."))."""
+    result = []
+    for row in rows:
+        name = row.name(style)
+        for old, new in pairs:
+            name = name.replace(old, new) if name else name
+        result.append(replace(row, **{style: name}))
+    return tuple(result)
+
+
+def without(rows, *words):
+    """Drop the rows whose own name contains one of the words."""
+    return tuple(row for row in rows if not any(word in row.ours for word in words))
+
+
+def expand(rows, num_layers):
+    """Write out {i} for every block."""
+    result = []
+    for row in rows:
+        if "{i}" not in row.ours + (row.tf or "") + (row.hf or ""):
+            result.append(row)
+            continue
+        for i in range(num_layers):
+            fill = {
+                key: value.replace("{i}", str(i)) if value else value
+                for key, value in (("ours", row.ours), ("tf", row.tf), ("hf", row.hf))
+            }
+            result.append(replace(row, **fill))
+    return tuple(result)
+
+
+def _norm_as_tf(name):
+    """Old PyTorch conversions call LayerNorm's weights gamma and beta."""
+    if "LayerNorm" not in name:
+        return name
+    return name.removesuffix(".weight").removesuffix(".bias") + (
+        ".gamma" if name.endswith(".weight") else ".beta"
+    )
+
+
+def _without_model_prefix(name):
+    """A bare trunk (BertModel) is saved without "bert."; heads keep their names."""
+    head, _, rest = name.partition(".")
+    return rest if head in ("bert", "roformer") else name
+
+
+# Spellings of one style met in the wild: (style, description, our name -> theirs).
+DIALECTS = (
+    ("tf", "TensorFlow names", lambda name: name),
+    ("hf", "Hugging Face names", lambda name: name),
+    ("hf", "trunk without model prefix", _without_model_prefix),
+    ("hf", "LayerNorm.gamma/beta", _norm_as_tf),
+    ("hf", "no prefix, LayerNorm.gamma/beta",
+     lambda name: _norm_as_tf(_without_model_prefix(name))),
+    ("hf", "saved from DataParallel", lambda name: "module." + name),
+)

@@ -1,0 +1,218 @@
+"""Safetensors files, with checksums where this package wrote them.
+
+The format itself has no checksum: a file of another writer can only be checked for
+structure (lengths, types, offsets), so a changed number inside its data stays unseen.
+Files written here carry two entries in their metadata, which other readers ignore:
+`bert4keras3.crc32c`, the CRC-32C of each tensor's bytes as JSON, and
+`bert4keras3.header`, the CRC-32C of everything else in the header.
+
+Reference: https://huggingface.co/docs/safetensors/index#format
+"""
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from bert4keras3.checkpoints import dtypes
+from bert4keras3.checkpoints.crc32c import crc32c
+from bert4keras3.checkpoints.errors import CheckpointError
+from bert4keras3.checkpoints.lazy import Checkpoint, LazyArray, map_file
+from bert4keras3.checkpoints.strict_json import parse_object
+from bert4keras3.checkpoints.writing import to_array
+
+_TENSOR_SUMS = "bert4keras3.crc32c"
+_HEADER_SUM = "bert4keras3.header"
+_MAX_HEADER = 100_000_000
+_ALIGNMENT = 8
+_CODES = {name: code for code, name in dtypes.SAFETENSORS_DTYPES.items()}
+
+
+def read_safetensors(path: Path, verify: bool = True) -> Checkpoint:
+    """Open one safetensors file, mapped into memory.
+
+    Args:
+        path: the file.
+        verify: compare with the checksums, where the file has them.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    raw = map_file(path)
+    try:
+        header, data = _split(raw)
+        metadata = _metadata(header)
+        sums = _checksums(header, metadata) if verify else {}
+        arrays = _arrays(path, header, data, sums)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{path} is not a valid safetensors file: {error}; "
+            "copy or download it again"
+        ) from error
+    public = {k: v for k, v in metadata.items() if k not in (_TENSOR_SUMS, _HEADER_SUM)}
+    return Checkpoint(path, "safetensors", arrays, public)
+
+
+def write_safetensors(
+    path: Path, arrays: Mapping, metadata: Mapping[str, str] | None
+) -> None:
+    """Write arrays and their checksums to `path`, which must be a temporary file.
+
+    Args:
+        path: where to write.
+        arrays: numpy arrays or LazyArrays by name; each is read once.
+        metadata: text to store; `{"format": "pt"}` is added, since the transformers
+            library refuses files that have metadata without it.
+    """
+    header: dict = {"__metadata__": {"format": "pt"} | dict(metadata or {})}
+    values = {name: to_array(name, value) for name, value in arrays.items()}
+    # Wide numbers first, so that every tensor is aligned without gaps.
+    order = sorted(values, key=lambda name: (-values[name].itemsize, name))
+    position = 0
+    for name in order:
+        array = values[name]
+        if array.dtype.name not in _CODES:
+            raise CheckpointError(
+                f"tensor {name!r} has dtype {array.dtype}, which safetensors cannot "
+                f"hold; use one of {', '.join(sorted(_CODES))}"
+            )
+        header[name] = {
+            "dtype": _CODES[array.dtype.name],
+            "shape": list(array.shape),
+            "data_offsets": [position, position + array.nbytes],
+        }
+        position += array.nbytes
+    sums = {name: crc32c(values[name]) for name in order}
+    header["__metadata__"][_TENSOR_SUMS] = json.dumps(sums)
+    header["__metadata__"][_HEADER_SUM] = _header_sum(header)
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in order:
+            file.write(dtypes.raw_bytes(values[name]))
+
+
+def _split(raw: np.ndarray) -> tuple[dict, np.ndarray]:
+    """Return the parsed header and the bytes after it."""
+    if raw.size < 8:
+        raise CheckpointError(f"it has {raw.size} bytes, at least 10 are needed")
+    size = int.from_bytes(raw[:8].tobytes(), "little")
+    if size > min(_MAX_HEADER, raw.size - 8):
+        raise CheckpointError(
+            f"its header claims {size} bytes, the file has {raw.size} in all"
+        )
+    text = raw[8 : 8 + size].tobytes()
+    if text[:1] != b"{":
+        raise CheckpointError("its header does not start with '{'")
+    return parse_object(text, "its header"), raw[8 + size :]
+
+
+def _metadata(header: dict) -> dict[str, str]:
+    metadata = header.get("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(
+        isinstance(value, str) for value in metadata.values()
+    ):
+        raise CheckpointError("its __metadata__ is not a mapping from text to text")
+    return metadata
+
+
+def _header_sum(header: dict) -> str:
+    """Return the checksum of a header without the entry that stores it."""
+    metadata = dict(header["__metadata__"])
+    metadata.pop(_HEADER_SUM, None)
+    plain = json.dumps(header | {"__metadata__": metadata}, sort_keys=True)
+    return f"{crc32c(plain.encode()):08x}"
+
+
+def _checksums(header: dict, metadata: dict[str, str]) -> dict[str, int]:
+    """Return the checksum of each tensor, or {} for a file of another writer."""
+    # Two entries: no single small damage makes our file look like a foreign one.
+    if _TENSOR_SUMS not in metadata and _HEADER_SUM not in metadata:
+        return {}
+    if metadata.get(_HEADER_SUM) != _header_sum(header):
+        raise CheckpointError(
+            "the checksum of its header does not match (a tool that changes tensors "
+            "but keeps the metadata also causes this: then pass verify=False)"
+        )
+    sums = parse_object(metadata.get(_TENSOR_SUMS, "").encode(), "its checksum table")
+    if sums.keys() != header.keys() - {"__metadata__"}:
+        raise CheckpointError("its checksum table names other tensors than its header")
+    return sums
+
+
+def _arrays(
+    path: Path, header: dict, data: np.ndarray, sums: dict[str, int]
+) -> list[LazyArray]:
+    """Return the arrays of a header whose data must be covered without gaps."""
+    arrays, ranges = [], []
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        kind, shape, start, stop = _parse_entry(name, entry, data.size)
+        ranges.append((start, stop))
+        part = partial(
+            _read_tensor, path, name, data[start:stop], kind, shape, sums.get(name)
+        )
+        arrays.append(LazyArray(name, shape, dtypes.read_dtype(kind), part))
+    end = 0
+    for start, stop in sorted(ranges):
+        if start != end:
+            raise CheckpointError(f"its tensors overlap or leave a gap at byte {end}")
+        end = stop
+    if end != data.size:
+        raise CheckpointError(f"it has {data.size} bytes of data, its header {end}")
+    return arrays
+
+
+def _parse_entry(name: str, entry, size: int) -> tuple[str, tuple, int, int]:
+    """Return (type, shape, start, stop) of a header entry after checking it."""
+    if not isinstance(entry, dict) or entry.keys() != {
+        "dtype",
+        "shape",
+        "data_offsets",
+    }:
+        raise CheckpointError(f"tensor {name!r} lacks dtype, shape or data_offsets")
+    kind = entry["dtype"]
+    kind = dtypes.SAFETENSORS_DTYPES.get(kind) if isinstance(kind, str) else None
+    if kind is None:
+        raise CheckpointError(f"tensor {name!r} has unknown dtype {entry['dtype']!r}")
+    shape, offsets = entry["shape"], entry["data_offsets"]
+    if not _are_sizes(shape) or not _are_sizes(offsets) or len(offsets) != 2:
+        raise CheckpointError(
+            f"tensor {name!r} has a shape or offsets that are no sizes"
+        )
+    start, stop = offsets
+    if not start <= stop <= size:
+        raise CheckpointError(f"tensor {name!r} lies outside the file")
+    if stop - start != dtypes.byte_size(kind, tuple(shape)):
+        raise CheckpointError(
+            f"tensor {name!r} has {stop - start} bytes for shape {shape} of {kind}"
+        )
+    return kind, tuple(shape), start, stop
+
+
+def _are_sizes(values) -> bool:
+    return isinstance(values, list) and all(
+        type(value) is int and 0 <= value < 1 << 63 for value in values
+    )
+
+
+def _read_tensor(
+    path: Path,
+    name: str,
+    stored: np.ndarray,
+    kind: str,
+    shape: tuple[int, ...],
+    expected: int | None,
+) -> np.ndarray:
+    """Return one tensor as a view of the file, its checksum compared if it has one."""
+    if expected is not None and crc32c(stored) != expected:
+        raise CheckpointError(
+            f"{path}: the checksum of tensor {name!r} does not match its data; the "
+            "file is damaged, copy or download it again (or pass verify=False if a "
+            "tool changed the data but kept the metadata)"
+        )
+    return dtypes.as_array(stored, kind, shape)
