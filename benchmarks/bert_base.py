@@ -25,11 +25,12 @@ def batch(seed=0):
     return ids, np.zeros_like(ids), rng.integers(0, 2, BATCH).astype("int32")
 
 
-def classifier(inputs, pooled):
+def classifier(inputs, pooled, optimizer=keras.optimizers.AdamW):
+    """A two-class head, compiled with AdamW."""
     output = keras.layers.Dense(2)(pooled)
     model = keras.Model(inputs, output)
     model.compile(
-        keras.optimizers.AdamW(2e-5, weight_decay=0.01),
+        optimizer(2e-5, weight_decay=0.01),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     return model
@@ -38,6 +39,7 @@ def classifier(inputs, pooled):
 def ours():
     """Our BERT with a pooled classifier: (train step, inference)."""
     from bert4keras3.models import build_transformer_model
+    from bert4keras3.optimizers import AdamW
 
     bert = build_transformer_model(
         vocab_size=VOCAB, hidden_size=SIZES["hidden"], num_hidden_layers=SIZES["layers"],
@@ -45,7 +47,7 @@ def ours():
         dropout_rate=0.1, attention_dropout_rate=0.1, with_pool=True,
         return_keras_model=False,
     )
-    model = classifier(bert.model.inputs, bert.model.output)
+    model = classifier(bert.model.inputs, bert.model.output, AdamW)
     ids, segments, labels = batch()
     return (
         lambda: model.train_on_batch((ids, segments), labels),
@@ -77,7 +79,10 @@ def transformers():
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 
-    config = BertConfig(vocab_size=VOCAB)
+    config = BertConfig(
+        vocab_size=VOCAB, hidden_size=SIZES["hidden"], num_hidden_layers=SIZES["layers"],
+        num_attention_heads=SIZES["heads"], intermediate_size=SIZES["inner"],
+    )
     model = BertForSequenceClassification(config)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=2e-5, weight_decay=0.01, fused=True

@@ -112,3 +112,44 @@ def fused_attention(q, k, v, visible, scale):
         shape = (*visible.shape[:2], q.shape[1], visible.shape[3])
         visible = ops.broadcast_to(visible, shape)
     return ops.dot_product_attention(q, k, v, mask=visible, scale=scale)
+
+
+def fused_adamw(
+    variables, grads, means, variances, *, step, learning_rate, betas, epsilon,
+    weight_decay,
+):
+    """One AdamW update of all variables in place (torch only).
+
+    Keras adds epsilon to the uncorrected root, torch to the corrected one; scaling
+    epsilon makes both the same update.
+    """
+    torch = _native()
+    steps = [torch.tensor(float(step), device=v.value.device) for v in variables]
+    with torch.no_grad():
+        torch._fused_adamw_(
+            [v.value.data for v in variables],
+            [g.to(v.value.dtype) for g, v in zip(grads, variables, strict=True)],
+            [m.value.data for m in means],
+            [v.value.data for v in variances],
+            [],
+            steps,
+            lr=learning_rate,
+            beta1=betas[0],
+            beta2=betas[1],
+            weight_decay=weight_decay,
+            eps=epsilon / (1.0 - betas[1] ** step) ** 0.5,
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+def linear(x, kernel, bias):
+    """x kernel + bias in one call (torch only). kernel: (D, E), bias: (E,)."""
+    x, kernel, bias = (ops.convert_to_tensor(t) for t in (x, kernel, bias))
+    return _native().nn.functional.linear(x, kernel.t(), bias)
+
+
+def layer_norm(x, gamma, beta, epsilon):
+    """Layer normalisation along the last axis in one call (torch only)."""
+    gamma, beta = (ops.cast(t, x.dtype) for t in (gamma, beta))
+    return _native().nn.functional.layer_norm(x, gamma.shape, gamma, beta, epsilon)

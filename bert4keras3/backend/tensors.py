@@ -109,7 +109,8 @@ def sinusoidal_embeddings(pos, dim, base=10000):
     if dim % 2:
         raise ValueError(f"Sinusoidal tables need an even size. Received: dim={dim}")
     frequencies = np.power(float(base), -np.arange(0, dim, 2) / dim).astype("float32")
-    angles = ops.expand_dims(ops.cast(pos, "float32"), -1) * frequencies
+    angles = ops.expand_dims(ops.cast(pos, "float32"), -1)
+    angles = angles * ops.convert_to_tensor(frequencies)
     pairs = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)
     return ops.reshape(pairs, (*ops.shape(angles)[:-1], dim))
 

@@ -5,7 +5,7 @@ from keras.layers import BatchNormalization as BatchNormalization
 from keras.layers import Bidirectional as Bidirectional
 from keras.layers import Concatenate as Concatenate
 from keras.layers import Conv1D as Conv1D
-from keras.layers import Dense as Dense
+
 from keras.layers import Flatten as Flatten
 from keras.layers import Input as Input
 from keras.layers import Lambda as Lambda
@@ -20,12 +20,14 @@ from keras.layers import TimeDistributed as TimeDistributed
 
 from bert4keras3.layers.attention import MultiHeadAttention as MultiHeadAttention
 from bert4keras3.layers.base import Layer as Layer
+from bert4keras3.layers.dense import Dense as Dense
 from bert4keras3.layers.embeddings import Embedding as Embedding
 from bert4keras3.layers.embeddings import PositionEmbedding as PositionEmbedding
 from bert4keras3.layers.embeddings import (
     SinusoidalPositionEmbedding as SinusoidalPositionEmbedding,
 )
 from bert4keras3.layers.feedforward import FeedForward as FeedForward
+from bert4keras3.layers.initializers import DepthScaledNormal as DepthScaledNormal
 from bert4keras3.layers.normalization import LayerNormalization as LayerNormalization
 from bert4keras3.layers.normalization import ScaleOffset as ScaleOffset
 from bert4keras3.layers.structure import Add as Add

@@ -11,6 +11,7 @@ from keras import ops
 from bert4keras3.backend import runtime
 from bert4keras3.backend.tensors import normalize_scores, rotate
 from bert4keras3.layers.base import Layer, fresh, register
+from bert4keras3.layers.dense import Dense
 
 POSITION_KINDS = (None, "rotary", "typical_relative", "t5_relative")
 
@@ -72,7 +73,7 @@ class MultiHeadAttention(Layer):
         self.o_dense = self._dense(self.out_dim, "o", joined)
 
     def _dense(self, units, name, shape):
-        dense = keras.layers.Dense(
+        dense = Dense(
             units,
             use_bias=self.use_bias,
             kernel_initializer=fresh(self.kernel_initializer),
@@ -156,14 +157,14 @@ class MultiHeadAttention(Layer):
 
     def _explicit(self, q, k, v, terms, dropping):
         relative, bias = terms.get("relative"), terms.get("bias")
+        scale = 1.0 / math.sqrt(self.key_size) if self.attention_scale else 1.0
+        q = q * scale  # cheaper than scaling the scores
         scores = ops.einsum("bthd,bshd->bhts", q, k)
         if relative is not None:
             relative = ops.cast(relative, scores.dtype)
             scores = scores + ops.einsum("bthd,tsd->bhts", q, relative)
         if terms.get("position_scores") is not None:
-            scores = scores + ops.cast(terms["position_scores"], scores.dtype)
-        if self.attention_scale:
-            scores = scores / math.sqrt(self.key_size)
+            scores = scores + ops.cast(terms["position_scores"], scores.dtype) * scale
         if terms.get("residual") is not None:
             scores = scores + terms["residual"]
         biased = scores if bias is None else scores + ops.cast(bias, scores.dtype)

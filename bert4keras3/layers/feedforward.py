@@ -4,6 +4,7 @@ import keras
 
 from bert4keras3.backend.activations import activation_name, get_activation
 from bert4keras3.layers.base import Layer, fresh, register
+from bert4keras3.layers.dense import Dense
 
 
 @register
@@ -45,7 +46,7 @@ class FeedForward(Layer):
         self.o_dense = self._dense(input_shape[-1], "o", inner_shape)
 
     def _dense(self, units, name, shape):
-        dense = keras.layers.Dense(
+        dense = Dense(
             units,
             use_bias=self.use_bias,
             kernel_initializer=fresh(self.kernel_initializer),

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from bert4keras3.backend import runtime
 from bert4keras3.backend.activations import activation_name, get_activation
 from bert4keras3.layers.base import Layer, fresh, register
 
@@ -126,9 +127,17 @@ class LayerNormalization(ScaleOffset):
     def call(self, inputs):
         x, condition = inputs if self.conditional else (inputs, None)
         x = ops.cast(x, "float32") if self.compute_dtype != "float64" else x
+        if self._kernel_fits():
+            x = runtime.layer_norm(x, self.gamma, self.beta, self.epsilon)
+            return ops.cast(x, self.compute_dtype)
         if self.zero_mean:
             x = x - ops.mean(x, axis=-1, keepdims=True)
         if self.unit_variance:
             variance = ops.mean(ops.square(x), axis=-1, keepdims=True)
             x = x * ops.rsqrt(variance + self.epsilon)
         return ops.cast(self.transform(x, condition), self.compute_dtype)
+
+    def _kernel_fits(self):
+        plain = self.zero_mean and self.unit_variance and not self.conditional
+        affine = self.scale is True and self.offset is True
+        return runtime.BACKEND == "torch" and plain and affine

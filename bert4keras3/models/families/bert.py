@@ -72,12 +72,12 @@ class BERT(Transformer):
         overridden = any(
             getattr(type(self), hook) is not getattr(Transformer, hook)
             for hook in ("apply_main_layers", "attend", "compute_attention_bias")
-        )
+        ) or type(self).apply_final_layers is not BERT.apply_final_layers
         return (
-            bool(self.with_pool or self.with_nsp)
+            not overridden
+            and bool(self.with_pool or self.with_nsp)
             and not self.with_mlm
             and not self.residual_attention_scores
-            and not overridden
         )
 
     def apply_final_layers(self, inputs):
