@@ -51,7 +51,8 @@ def build_transformer_model(
     cls = APPLICATIONS[str(application).lower()](cls)
     building = {k: kwargs.pop(k) for k in _BUILD_ARGUMENTS if k in kwargs}
     transformer = cls(config=(origin, values), **kwargs)
-    transformer.build(**building)
+    awaiting = {} if checkpoint_path is None else {"awaiting_weights": True}
+    transformer.build(**building, **awaiting)
     if checkpoint_path is not None:
         transformer.load(asset_path(checkpoint_path))
     return transformer.model if return_keras_model else transformer

@@ -20,6 +20,7 @@ from bert4keras3.layers import (
     LayerNormalization,
     MultiHeadAttention,
 )
+from bert4keras3.models.awaiting import AwaitingWeights
 from bert4keras3.models.config import ModelConfig
 from bert4keras3.models.context import Context
 from bert4keras3.models.positions import PositionEncoding
@@ -82,6 +83,7 @@ class Transformer(Weights):
         self.prefix = prefix or ""
         self.name = name
         self.model = None
+        self.awaiting_weights = False
         self.ctx = None
         self.attention_caches = {}
         self.layer_norm_conds = [None, None, None]
@@ -101,16 +103,18 @@ class Transformer(Weights):
         layer_norm_cond_hidden_size=None,
         layer_norm_cond_hidden_act=None,
         additional_input_layers=None,
+        awaiting_weights=False,
     ):
         """Create inputs, layers and `self.model`; a second call does nothing.
 
         attention_caches: {attention layer name: [k, v]}, tensors (B, S, D) put in
         front of that layer's keys and values; layer_norm_cond: (B, C), the condition
         of every LayerNormalization; additional_input_layers: Input or list of Inputs
-        those come from.
+        those come from; awaiting_weights: leave kernels zero, `load` follows.
         """
         if self.model is not None:
             return
+        self.awaiting_weights = awaiting_weights
         if layer_norm_cond is not None and "layer_norm_cond" in self.unsupported:
             reason = self.unsupported["layer_norm_cond"]
             raise ValueError(f"layer_norm_cond is not possible: {reason}.")
@@ -242,7 +246,11 @@ class Transformer(Weights):
 
     @property
     def initializer(self):
-        """A new kernel initializer (each has its own seed): truncated normal, 0.02."""
+        """A new kernel initializer; while weights are awaited, zeros."""
+        return AwaitingWeights() if self.awaiting_weights else self.random_initializer()
+
+    def random_initializer(self):
+        """A new random initializer, each has its own seed: truncated normal, 0.02."""
         return keras.initializers.TruncatedNormal(stddev=0.02)
 
     def get_inputs(self):

@@ -1,13 +1,16 @@
 """Weights: the part of a Transformer that loads and saves checkpoints."""
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
+import keras
 import numpy as np
 
 from bert4keras3.checkpoints.errors import CheckpointError
 from bert4keras3.checkpoints.formats import open_checkpoint
 from bert4keras3.checkpoints.names import expand
 from bert4keras3.checkpoints.transfer import missing_message, plan
+from bert4keras3.models.awaiting import settle
 from bert4keras3.models.resize import resized
 from bert4keras3.models.saving import save_folder
 
@@ -57,13 +60,21 @@ class Weights:
                 warnings.warn(message, stacklevel=2)
             # Everything is read (checksums included) and shaped before the first
             # assignment, so that an error leaves nothing half-loaded.
-            arrays = []
-            for row, name in pairs:
-                array = row.convert(source[name].read(), style)
-                arrays.append(self._fitted(row, name, array, variables, report))
+            # Two readers: verifying checksums is bound by one core's arithmetic.
+            with ThreadPoolExecutor(2) as readers:
+                raw = list(readers.map(lambda pair: source[pair[1]].read(), pairs))
+            arrays = [
+                self._fitted(row, name, row.convert(array, style), variables, report)
+                for (row, name), array in zip(pairs, raw, strict=True)
+            ]
             for (row, name), array in zip(pairs, arrays, strict=True):
                 variables[row.ours].assign(array)
                 report.loaded[row.ours] = name
+        if self.awaiting_weights:
+            self.awaiting_weights = False
+            done = {id(variables[ours]) for ours in report.loaded}
+            real = [x for x in self.layers.values() if isinstance(x, keras.layers.Layer)]
+            settle(real, done, self.random_initializer)
         if report.resized:
             warnings.warn(
                 f"{report.path}: resized {', '.join(report.resized)}", stacklevel=2

@@ -30,8 +30,8 @@ class RoFormerV2(RoFormer):
     }
     ignored_keys = frozenset({"norm_type", "use_bias", "pooler_activation"})
 
-    @property
-    def initializer(self):
+    def random_initializer(self):
+        """A new depth-scaled normal initializer."""
         return DepthScaledNormal(self.num_hidden_layers)
 
     def finish_embeddings(self, x):
