@@ -42,9 +42,14 @@ def ours():
     from bert4keras3.optimizers import AdamW
 
     bert = build_transformer_model(
-        vocab_size=VOCAB, hidden_size=SIZES["hidden"], num_hidden_layers=SIZES["layers"],
-        num_attention_heads=SIZES["heads"], intermediate_size=SIZES["inner"],
-        dropout_rate=0.1, attention_dropout_rate=0.1, with_pool=True,
+        vocab_size=VOCAB,
+        hidden_size=SIZES["hidden"],
+        num_hidden_layers=SIZES["layers"],
+        num_attention_heads=SIZES["heads"],
+        intermediate_size=SIZES["inner"],
+        dropout_rate=0.1,
+        attention_dropout_rate=0.1,
+        with_pool=True,
         return_keras_model=False,
     )
     model = classifier(bert.model.inputs, bert.model.output, AdamW)
@@ -60,13 +65,19 @@ def keras_hub():
     from keras_hub.models import BertBackbone
 
     bert = BertBackbone(
-        vocabulary_size=VOCAB, num_layers=SIZES["layers"], num_heads=SIZES["heads"],
-        hidden_dim=SIZES["hidden"], intermediate_dim=SIZES["inner"], dropout=0.1,
+        vocabulary_size=VOCAB,
+        num_layers=SIZES["layers"],
+        num_heads=SIZES["heads"],
+        hidden_dim=SIZES["hidden"],
+        intermediate_dim=SIZES["inner"],
+        dropout=0.1,
     )
     model = classifier(bert.inputs, bert.output["pooled_output"])
     ids, segments, labels = batch()
     inputs = {
-        "token_ids": ids, "segment_ids": segments, "padding_mask": np.ones_like(ids),
+        "token_ids": ids,
+        "segment_ids": segments,
+        "padding_mask": np.ones_like(ids),
     }
     return (
         lambda: model.train_on_batch(inputs, labels),
@@ -80,8 +91,11 @@ def transformers():
     from transformers import BertConfig, BertForSequenceClassification
 
     config = BertConfig(
-        vocab_size=VOCAB, hidden_size=SIZES["hidden"], num_hidden_layers=SIZES["layers"],
-        num_attention_heads=SIZES["heads"], intermediate_size=SIZES["inner"],
+        vocab_size=VOCAB,
+        hidden_size=SIZES["hidden"],
+        num_hidden_layers=SIZES["layers"],
+        num_attention_heads=SIZES["heads"],
+        intermediate_size=SIZES["inner"],
     )
     model = BertForSequenceClassification(config)
     optimizer = torch.optim.AdamW(
@@ -89,7 +103,8 @@ def transformers():
     )
     ids, segments, labels = (torch.from_numpy(x).long() for x in batch())
     inputs = {
-        "input_ids": ids, "token_type_ids": segments,
+        "input_ids": ids,
+        "token_type_ids": segments,
         "attention_mask": torch.ones_like(ids),
     }
 

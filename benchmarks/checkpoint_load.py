@@ -1,4 +1,4 @@
-"""A BERT-base checkpoint (400 MB) into a built model, beside TensorFlow and a plain copy.
+"""A BERT-base checkpoint (400 MB) into a model, beside TensorFlow and a plain copy.
 
     KERAS_BACKEND=jax python benchmarks/checkpoint_load.py --rounds 5
 
@@ -18,8 +18,12 @@ import time
 import numpy as np
 
 CONFIG = {
-    "vocab_size": 21128, "hidden_size": 768, "num_hidden_layers": 12,
-    "num_attention_heads": 12, "intermediate_size": 3072, "type_vocab_size": 2,
+    "vocab_size": 21128,
+    "hidden_size": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "intermediate_size": 3072,
+    "type_vocab_size": 2,
 }
 
 
@@ -62,7 +66,9 @@ def copy_all(arrays):
 def peak_child(path):
     """Peak memory of a fresh process before and after it builds and loads."""
     done = subprocess.run(
-        [sys.executable, __file__, "--child", path], capture_output=True, text=True,
+        [sys.executable, __file__, "--child", path],
+        capture_output=True,
+        text=True,
         check=True,
     )
     return json.loads(done.stdout.strip().splitlines()[-1])

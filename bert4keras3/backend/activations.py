@@ -41,7 +41,9 @@ def set_gelu(version):
     global _gelu_form
     version = str(version).lower()
     if version not in _GELU_FORMS:
-        raise ValueError(f"set_gelu expects one of {_GELU_FORMS}. Received: {version!r}")
+        raise ValueError(
+            f"set_gelu expects one of {_GELU_FORMS}. Received: {version!r}"
+        )
     _gelu_form = version
 
 

@@ -1,4 +1,4 @@
-"""Walk a functional Keras graph: find a layer by name, list a shared layer's outputs."""
+"""Walk a functional Keras graph: find a layer by name, list a shared one's outputs."""
 
 import keras
 

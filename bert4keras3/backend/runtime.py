@@ -18,7 +18,7 @@ def _native():
 
 
 def is_traced(x):
-    """Tell whether a tensor has no value yet (symbolic, or inside a compiled program)."""
+    """Whether a tensor has no value yet: symbolic, or inside a compiled program."""
     if isinstance(x, keras.KerasTensor):
         return True
     if BACKEND == "jax":
@@ -68,7 +68,9 @@ def hash_bits(shape, key):
     stride = 1
     for axis in reversed(range(len(shape))):
         step = ops.arange(shape[axis], dtype="int32")
-        step = ops.reshape(ops.cast(step, "uint32"), [-1] + [1] * (len(shape) - 1 - axis))
+        step = ops.reshape(
+            ops.cast(step, "uint32"), [-1] + [1] * (len(shape) - 1 - axis)
+        )
         x = x + step * ops.cast(stride, "uint32")
         stride = stride * shape[axis]
     x = _mix(x ^ key[0], 0x21F0AAAD, 0xD35A2D97)
@@ -115,7 +117,15 @@ def fused_attention(q, k, v, visible, scale):
 
 
 def fused_adamw(
-    variables, grads, means, variances, *, step, learning_rate, betas, epsilon,
+    variables,
+    grads,
+    means,
+    variances,
+    *,
+    step,
+    learning_rate,
+    betas,
+    epsilon,
     weight_decay,
 ):
     """One AdamW update of all variables in place (torch only).

@@ -67,9 +67,7 @@ def batch_gather(params, indices):
     return ops.take_along_axis(params, indices, axis=depth - 1)
 
 
-def sequence_masking(
-    x, mask=None, value=0, axis=None, bias=None, return_mask=False
-):
+def sequence_masking(x, mask=None, value=0, axis=None, bias=None, return_mask=False):
     """Replace masked steps of `x` by `value`.
 
     x: (B, T, ...); mask: (B, T), True or non-zero = keep; axis: the axis (or axes)
@@ -147,7 +145,9 @@ def attention_normalize(a, mask=None, axis=-1, method="softmax", bias=None):
     softmax (https://kexue.fm/archives/9034).
     """
     axis = axis % len(a.shape)
-    visible = None if mask is None else align(ops.cast(mask, "bool"), [0, axis], len(a.shape))
+    visible = (
+        None if mask is None else align(ops.cast(mask, "bool"), [0, axis], len(a.shape))
+    )
     if bias is not None and str(bias.dtype).endswith("bool"):
         visible = bias if visible is None else ops.logical_and(visible, bias)
     elif bias is not None:

@@ -28,7 +28,7 @@ class Row:
         return getattr(self, style)
 
     def convert(self, array, style):
-        """Turn an array of that style into ours, or ours into theirs (an involution)."""
+        """Turn an array of that style into ours, or ours into theirs."""
         turned = self.kind == "dense_t" or (self.kind == "dense" and style == "hf")
         return np.transpose(array) if turned else array
 
@@ -112,7 +112,10 @@ DIALECTS = (
     ("hf", "Hugging Face names", lambda name: name),
     ("hf", "trunk without model prefix", _without_model_prefix),
     ("hf", "LayerNorm.gamma/beta", _norm_as_tf),
-    ("hf", "no prefix, LayerNorm.gamma/beta",
-     lambda name: _norm_as_tf(_without_model_prefix(name))),
+    (
+        "hf",
+        "no prefix, LayerNorm.gamma/beta",
+        lambda name: _norm_as_tf(_without_model_prefix(name)),
+    ),
     ("hf", "saved from DataParallel", lambda name: "module." + name),
 )

@@ -1,4 +1,4 @@
-"""Match a name table with a checkpoint's names: which array goes where, what is missing."""
+"""Match a name table with a checkpoint's names: what goes where, what is missing."""
 
 import difflib
 from dataclasses import dataclass, field
@@ -7,8 +7,18 @@ from bert4keras3.checkpoints.errors import CheckpointError
 from bert4keras3.checkpoints.names import DIALECTS
 
 # Optimizer slots and counters that training checkpoints carry along.
-_SLOTS = ("adam_m", "adam_v", "global_step", "/Adam", "beta1_power", "beta2_power",
-          "lamb_m", "lamb_v", "position_ids", "embed_positions")
+_SLOTS = (
+    "adam_m",
+    "adam_v",
+    "global_step",
+    "/Adam",
+    "beta1_power",
+    "beta2_power",
+    "lamb_m",
+    "lamb_v",
+    "position_ids",
+    "embed_positions",
+)
 
 
 @dataclass
@@ -74,7 +84,8 @@ def plan(rows, checkpoint):
         else:
             report.missing.append(row.ours)
     report.unused = [
-        name for name in checkpoint
+        name
+        for name in checkpoint
         if name not in used and not any(slot in name for slot in _SLOTS)
     ]
     return style, pairs, report
@@ -86,7 +97,9 @@ def missing_message(report, rows, style_names, checkpoint):
     for ours in report.missing[:8]:
         wanted = style_names.get(ours) or ours
         near = difflib.get_close_matches(wanted, list(checkpoint), n=3, cutoff=0.3)
-        lines.append(f"  {ours} (expected {wanted!r}; nearest: {', '.join(near) or 'none'})")
+        lines.append(
+            f"  {ours} (expected {wanted!r}; nearest: {', '.join(near) or 'none'})"
+        )
     if len(report.missing) > 8:
         lines.append(f"  ... and {len(report.missing) - 8} more")
     return (

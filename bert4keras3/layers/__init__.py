@@ -1,15 +1,14 @@
 """Layers of this library, and the Keras ones that training scripts import from here."""
 
+from keras.layers import LSTM as LSTM
 from keras.layers import Activation as Activation
 from keras.layers import BatchNormalization as BatchNormalization
 from keras.layers import Bidirectional as Bidirectional
 from keras.layers import Concatenate as Concatenate
 from keras.layers import Conv1D as Conv1D
-
 from keras.layers import Flatten as Flatten
 from keras.layers import Input as Input
 from keras.layers import Lambda as Lambda
-from keras.layers import LSTM as LSTM
 from keras.layers import Masking as Masking
 from keras.layers import Multiply as Multiply
 from keras.layers import Permute as Permute
@@ -34,7 +33,9 @@ from bert4keras3.layers.structure import Add as Add
 from bert4keras3.layers.structure import Concatenate1D as Concatenate1D
 from bert4keras3.layers.structure import Dropout as Dropout
 from bert4keras3.layers.structure import FirstToken as FirstToken
-from bert4keras3.layers.structure import GlobalAveragePooling1D as GlobalAveragePooling1D
+from bert4keras3.layers.structure import (
+    GlobalAveragePooling1D as GlobalAveragePooling1D,
+)
 from bert4keras3.layers.structure import GlobalMaxPooling1D as GlobalMaxPooling1D
 from bert4keras3.layers.structure import Loss as Loss
 from bert4keras3.layers.visibility import AttentionMask as AttentionMask

@@ -27,9 +27,9 @@ class MultiHeadAttention(Layer):
 
     Called with `x: (B, T, E)` for self-attention or a list [q, k, v, ...]:
     visible: bool (B|1, 1|H, T|1, S); keys beyond its length are a prefix that every
-    query sees, fewer queries than its rows are the first ones; bias: float, added to the scores; rotary: table (B|1, T, K) for
-    queries and keys; relative: (T, S, K) for scores and values; residual: scores of
-    the layer below (RealFormer, https://arxiv.org/abs/2012.11747).
+    query sees, fewer queries than its rows are the first ones; bias: float, added to
+    the scores; rotary: table (B|1, T, K) for queries and keys; relative: (T, S, K)
+    for scores and values; residual: scores of the layer below (RealFormer, https://arxiv.org/abs/2012.11747).
     The bert4keras form also works: [q, k, v, (attention bias or bool mask),
     (position tensor)] with a_bias=True and p_bias="rotary" | "typical_relative" |
     "t5_relative"; the mask of v hides keys.
@@ -97,7 +97,10 @@ class MultiHeadAttention(Layer):
         training=False,
     ):
         terms = {
-            "visible": visible, "bias": bias, "rotary": rotary, "relative": relative,
+            "visible": visible,
+            "bias": bias,
+            "rotary": rotary,
+            "relative": relative,
         }
         if isinstance(inputs, (list, tuple)):
             q, k, v, *extra = inputs
@@ -146,7 +149,9 @@ class MultiHeadAttention(Layer):
         return runtime.fused_attention(q, k, v, terms["visible"], scale), None
 
     def _kernel_fits(self, terms):
-        plain = all(terms.get(name) is None for name in ("bias", "relative", "residual"))
+        plain = all(
+            terms.get(name) is None for name in ("bias", "relative", "residual")
+        )
         return (
             plain
             and runtime.has_fused_attention()
@@ -171,7 +176,9 @@ class MultiHeadAttention(Layer):
         weights = normalize_scores(biased, terms["visible"], self.normalization)
         weights = ops.cast(weights, v.dtype)
         if dropping:
-            weights = runtime.dropout(weights, self.attention_dropout, self.seed_generator)
+            weights = runtime.dropout(
+                weights, self.attention_dropout, self.seed_generator
+            )
         output = ops.einsum("bhts,bshd->bthd", weights, v)
         if relative is not None:
             output = output + ops.einsum("bhts,tsd->bthd", weights, relative)
@@ -214,7 +221,9 @@ def _fitted(visible, queries, keys):
 def _legacy_terms(terms, extra, a_bias, p_bias, mask):
     """Sort bert4keras's positional inputs into named terms."""
     if p_bias not in POSITION_KINDS:
-        raise ValueError(f"p_bias must be one of {POSITION_KINDS}. Received: {p_bias!r}")
+        raise ValueError(
+            f"p_bias must be one of {POSITION_KINDS}. Received: {p_bias!r}"
+        )
     terms, extra = dict(terms), list(extra)
     needed = int(bool(a_bias)) + int(p_bias is not None)
     if len(extra) != needed:
@@ -231,7 +240,9 @@ def _legacy_terms(terms, extra, a_bias, p_bias, mask):
     elif p_bias == "typical_relative":
         terms["relative"] = extra[0]
     elif p_bias == "t5_relative":
-        terms["position_scores"] = ops.expand_dims(ops.transpose(extra[0], (2, 0, 1)), 0)
+        terms["position_scores"] = ops.expand_dims(
+            ops.transpose(extra[0], (2, 0, 1)), 0
+        )
     return terms
 
 

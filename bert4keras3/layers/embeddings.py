@@ -34,7 +34,9 @@ class Embedding(keras.layers.Embedding):
     def call(self, inputs, mode="embedding"):
         if mode == "dense":
             table = ops.cast(self.embeddings, self.compute_dtype)
-            return ops.matmul(ops.cast(inputs, self.compute_dtype), ops.transpose(table))
+            return ops.matmul(
+                ops.cast(inputs, self.compute_dtype), ops.transpose(table)
+            )
         ids = ops.cast(inputs, "int32")
         if not runtime.is_traced(ids):
             self._check(ids)
@@ -126,7 +128,11 @@ class PositionEmbedding(_Position):
         if not self.custom_position_ids:
             self._check_length(x.shape[1])
         rows = self._rows(ops.cast(positions, "int32"))
-        return ops.cast(rows, x.dtype) if self.merge_mode == "zero" else self._merge(x, rows)
+        return (
+            ops.cast(rows, x.dtype)
+            if self.merge_mode == "zero"
+            else self._merge(x, rows)
+        )
 
     def _rows(self, positions):
         table = ops.convert_to_tensor(self.embeddings)
@@ -154,7 +160,9 @@ class PositionEmbedding(_Position):
         lead = tuple(x.shape[:2])
         if self.merge_mode == "zero" and not self.custom_position_ids:
             lead = (1, *lead[1:])
-        return keras.KerasTensor((*lead, _merged_size(self, x)), dtype=self.compute_dtype)
+        return keras.KerasTensor(
+            (*lead, _merged_size(self, x)), dtype=self.compute_dtype
+        )
 
 
 def _merged_size(layer, x):

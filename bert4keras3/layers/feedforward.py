@@ -38,7 +38,8 @@ class FeedForward(Layer):
     def build(self, input_shape):
         names = self.activation
         self._functions = [
-            get_activation(one) for one in (names if isinstance(names, list) else [names])
+            get_activation(one)
+            for one in (names if isinstance(names, list) else [names])
         ]
         for i in range(len(self._functions)):
             setattr(self, f"i{i}_dense", self._dense(self.units, f"i{i}", input_shape))

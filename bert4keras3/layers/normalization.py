@@ -45,7 +45,9 @@ class ScaleOffset(Layer):
         if self.offset is True:
             self.beta = self.add_weight(name="beta", shape=(size,), initializer="zeros")
         if self.scale is True:
-            self.gamma = self.add_weight(name="gamma", shape=(size,), initializer="ones")
+            self.gamma = self.add_weight(
+                name="gamma", shape=(size,), initializer="ones"
+            )
         if self.conditional:
             self._build_conditional(size, input_shape[1])
 
@@ -65,7 +67,10 @@ class ScaleOffset(Layer):
             if _present(getattr(self, kind)):
                 name = {"offset": "beta_dense", "scale": "gamma_dense"}[kind]
                 dense = keras.layers.Dense(
-                    size, use_bias=False, kernel_initializer="zeros", name=name,
+                    size,
+                    use_bias=False,
+                    kernel_initializer="zeros",
+                    name=name,
                     dtype=self.dtype_policy,
                 )
                 dense.build(shape)

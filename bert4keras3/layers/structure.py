@@ -68,7 +68,9 @@ class Concatenate1D(Layer):
         if mask is None or all(m is None for m in mask):
             return None
         parts = [
-            ops.ones_like(x[:, :, 0], dtype="bool") if m is None else ops.cast(m, "bool")
+            ops.ones_like(x[:, :, 0], dtype="bool")
+            if m is None
+            else ops.cast(m, "bool")
             for x, m in zip(inputs, mask, strict=True)
         ]
         return ops.concatenate(parts, axis=1)

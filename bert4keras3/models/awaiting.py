@@ -6,7 +6,12 @@ Drawing 100 million truncated normals costs more than everything else that
 
 import keras
 
-_PLACES = (("kernel_initializer", "kernel"), ("embeddings_initializer", "embeddings"))
+# Attribute with the initializer, attribute with its weight (if this layer holds it).
+_PLACES = (
+    ("kernel_initializer", "kernel"),
+    ("embeddings_initializer", "embeddings"),
+    ("hidden_initializer", "hidden_kernel"),
+)
 
 
 @keras.saving.register_keras_serializable(package="bert4keras3")

@@ -45,7 +45,8 @@ def build_transformer_model(
     cls = registry.find(model or _family_of(values))
     if str(application).lower() not in APPLICATIONS:
         raise ValueError(
-            f"application must be one of {sorted(APPLICATIONS)}. Received: {application!r}"
+            f"application must be one of {sorted(APPLICATIONS)}. "
+            f"Received: {application!r}"
         )
     _move_constructor_keys(cls, values, kwargs)
     cls = APPLICATIONS[str(application).lower()](cls)

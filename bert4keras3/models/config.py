@@ -1,4 +1,4 @@
-"""ModelConfig: the sizes of a model, read from a file, a folder or a dict, and checked."""
+"""ModelConfig: the sizes of a model, read from a file, folder or dict, and checked."""
 
 import dataclasses
 import difflib
@@ -79,7 +79,8 @@ class ModelConfig:
 
         source: path of a JSON file or of a folder with config.json, a dict, None, or
         (name for messages, dict); family_options: {name: default} the family
-        accepts besides the fields; ignored: further keys of no effect; overrides: keyword arguments, they win over the file.
+        accepts besides the fields; ignored: further keys of no effect;
+        overrides: keyword arguments, they win over the file.
         Raises ValueError for unreadable files and unknown, missing or wrong keys,
         naming the closest known key.
         """
@@ -129,19 +130,24 @@ class ModelConfig:
         for name in ("dropout_rate", "attention_dropout_rate"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise ValueError(f"{origin}: {name} must be a number. Received: {value!r}")
+                raise ValueError(
+                    f"{origin}: {name} must be a number. Received: {value!r}"
+                )
             if not 0 <= value < 1:
-                raise ValueError(f"{origin}: {name} must be in [0, 1). Received: {value}")
+                raise ValueError(
+                    f"{origin}: {name} must be in [0, 1). Received: {value}"
+                )
         size = self.segment_vocab_size
         if isinstance(size, bool) or not isinstance(size, int) or size < 0:
             raise ValueError(
-                f"{origin}: segment_vocab_size must be an integer >= 0. Received: {size!r}"
+                f"{origin}: segment_vocab_size must be an integer >= 0. "
+                f"Received: {size!r}"
             )
         if not self.attention_head_size and self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"{origin}: hidden_size={self.hidden_size} does not divide by "
-                f"num_attention_heads={self.num_attention_heads}. Correct one of them, or "
-                "give attention_head_size explicitly."
+                f"num_attention_heads={self.num_attention_heads}. Correct one of them, "
+                "or give attention_head_size explicitly."
             )
         self._check_tokens(origin)
 
@@ -149,20 +155,27 @@ class ModelConfig:
         kept = self.keep_tokens
         if kept is not None and (min(kept) < 0 or max(kept) >= self.vocab_size):
             raise ValueError(
-                f"{origin}: keep_tokens must be ids in [0, {self.vocab_size}). Received "
-                f"ids from {min(kept)} to {max(kept)}"
+                f"{origin}: keep_tokens must be ids in [0, {self.vocab_size}). "
+                f"Received ids from {min(kept)} to {max(kept)}"
             )
 
 
 _POSITIVE = (
-    "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
-    "intermediate_size", "embedding_size", "attention_head_size", "attention_key_size",
-    "max_position", "sequence_length",
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "embedding_size",
+    "attention_head_size",
+    "attention_key_size",
+    "max_position",
+    "sequence_length",
 )
 
 
 def read_config(source):
-    """Return (name for messages, dict) of a config given as path, folder, dict or None."""
+    """Return (name for messages, dict) of a path, folder, dict or None."""
     if source is None:
         return "build_transformer_model", {}
     if isinstance(source, tuple):
@@ -179,7 +192,9 @@ def read_config(source):
             )
         path = os.path.join(path, found[0])
     if not os.path.isfile(path):
-        raise ValueError(f"{path}: no such config file. Give the path of a JSON config.")
+        raise ValueError(
+            f"{path}: no such config file. Give the path of a JSON config."
+        )
     try:
         with open(path, encoding="utf-8") as file:
             values = json.load(file)
@@ -235,8 +250,8 @@ def _check_required(cls, known, origin):
     ]
     if missing:
         raise ValueError(
-            f"{origin}: missing {', '.join(missing)}. Add the key(s) to the config file "
-            "or pass them as keyword arguments of build_transformer_model."
+            f"{origin}: missing {', '.join(missing)}. Add the key(s) to the config "
+            "file or pass them as keyword arguments of build_transformer_model."
         )
 
 

@@ -32,7 +32,11 @@ class Context:
         """
         if self.cache is not None:
             return self.cache.attend(layer, x, index, self)
-        terms = {"visible": self.visible, "rotary": self.rotary, "residual": self.scores}
+        terms = {
+            "visible": self.visible,
+            "rotary": self.rotary,
+            "residual": self.scores,
+        }
         terms = {name: value for name, value in terms.items() if value is not None}
         inputs = x if pair is None and bias is None else [x, *(pair or (x, x))]
         if bias is not None:

@@ -17,7 +17,7 @@ class PositionEncoding:
 
     def rotary(self, t, ids, positions):
         """Return the table (B|1, T, K) that turns queries and keys, or None."""
-        return None
+        return
 
 
 class Learned(PositionEncoding):

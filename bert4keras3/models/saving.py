@@ -30,7 +30,9 @@ def save_folder(t, path, format="hf", dtype=None, vocab=None, overwrite=False):
     and for existing files without `overwrite`.
     """
     if format not in FORMATS:
-        raise ValueError(f"format must be one of {sorted(FORMATS)}. Received: {format!r}")
+        raise ValueError(
+            f"format must be one of {sorted(FORMATS)}. Received: {format!r}"
+        )
     style, weights_name, config_name, kind = FORMATS[format]
     os.makedirs(path, exist_ok=True)
     target = os.path.join(path, weights_name)
@@ -39,7 +41,9 @@ def save_folder(t, path, format="hf", dtype=None, vocab=None, overwrite=False):
         raise ValueError(f"{config_path} exists already. Pass overwrite=True.")
     arrays = named_arrays(t, style, dtype)
     metadata = {"format": "pt"} if kind == "safetensors" else None
-    write_checkpoint(target, arrays, format=kind, metadata=metadata, overwrite=overwrite)
+    write_checkpoint(
+        target, arrays, format=kind, metadata=metadata, overwrite=overwrite
+    )
     if vocab is not None:
         _write_vocab(os.path.join(path, "vocab.txt"), vocab)
     text = json.dumps(config_dict(t), ensure_ascii=False, indent=2) + "\n"
@@ -76,7 +80,9 @@ def config_dict(t):
     }
     values["vocab_size"] = config.full_vocab_size  # the table is saved as it is now
     values = {
-        ALIASES.get(name, (name,))[0]: list(value) if isinstance(value, tuple) else value
+        ALIASES.get(name, (name,))[0]: list(value)
+        if isinstance(value, tuple)
+        else value
         for name, value in values.items()
         if value is not None
     }

@@ -29,7 +29,7 @@ class Weights:
         return [row for row in rows if row.ours in variables]
 
     def variables(self):
-        """{"<layer name without prefix>/<weight path>": variable} of the whole model."""
+        """{"<layer name without prefix>/<weight path>": variable} of all layers."""
         found = {}
         for name, layer in self.layers.items():
             for variable in getattr(layer, "weights", ()):
@@ -73,7 +73,9 @@ class Weights:
         if self.awaiting_weights:
             self.awaiting_weights = False
             done = {id(variables[ours]) for ours in report.loaded}
-            real = [x for x in self.layers.values() if isinstance(x, keras.layers.Layer)]
+            real = [
+                x for x in self.layers.values() if isinstance(x, keras.layers.Layer)
+            ]
             settle(real, done, self.random_initializer)
         if report.resized:
             warnings.warn(
@@ -88,7 +90,9 @@ class Weights:
             array = self.load_embeddings(array)
         if tuple(array.shape) != tuple(variable.shape):
             if not self.autoresize_weights:
-                raise CheckpointError(_shape_message(report, row, name, array, variable))
+                raise CheckpointError(
+                    _shape_message(report, row, name, array, variable)
+                )
             layer = self.layers[self.prefixed(row.ours.split("/")[0])]
             array = resized(layer, row.ours, array, tuple(variable.shape))
             report.resized.append(row.ours)

@@ -12,25 +12,48 @@ _FFN = "Transformer-{i}-FeedForward"
 _CLS, _CLS_HF = "cls/predictions/", "cls.predictions."
 
 EMBEDDING_NAMES = table(
-    plain("Embedding-Token/embeddings", "bert/embeddings/word_embeddings",
-          "bert.embeddings.word_embeddings.weight", kind="vocab"),
-    plain("Embedding-Segment/embeddings", "bert/embeddings/token_type_embeddings",
-          "bert.embeddings.token_type_embeddings.weight"),
-    plain("Embedding-Position/embeddings", "bert/embeddings/position_embeddings",
-          "bert.embeddings.position_embeddings.weight"),
+    plain(
+        "Embedding-Token/embeddings",
+        "bert/embeddings/word_embeddings",
+        "bert.embeddings.word_embeddings.weight",
+        kind="vocab",
+    ),
+    plain(
+        "Embedding-Segment/embeddings",
+        "bert/embeddings/token_type_embeddings",
+        "bert.embeddings.token_type_embeddings.weight",
+    ),
+    plain(
+        "Embedding-Position/embeddings",
+        "bert/embeddings/position_embeddings",
+        "bert.embeddings.position_embeddings.weight",
+    ),
     norm("Embedding-Norm", "bert/embeddings/LayerNorm", "bert.embeddings.LayerNorm"),
-    dense("Embedding-Mapping", "bert/encoder/embedding_hidden_mapping_in",
-          "bert.embeddings_project"),
+    dense(
+        "Embedding-Mapping",
+        "bert/encoder/embedding_hidden_mapping_in",
+        "bert.embeddings_project",
+    ),
 )
 
 BLOCK_NAMES = table(
-    dense(_ATTENTION + "/q", _TF + "attention/self/query", _HF + "attention.self.query"),
+    dense(
+        _ATTENTION + "/q", _TF + "attention/self/query", _HF + "attention.self.query"
+    ),
     dense(_ATTENTION + "/k", _TF + "attention/self/key", _HF + "attention.self.key"),
-    dense(_ATTENTION + "/v", _TF + "attention/self/value", _HF + "attention.self.value"),
-    dense(_ATTENTION + "/o", _TF + "attention/output/dense",
-          _HF + "attention.output.dense"),
-    norm(_ATTENTION + "-Norm", _TF + "attention/output/LayerNorm",
-         _HF + "attention.output.LayerNorm"),
+    dense(
+        _ATTENTION + "/v", _TF + "attention/self/value", _HF + "attention.self.value"
+    ),
+    dense(
+        _ATTENTION + "/o",
+        _TF + "attention/output/dense",
+        _HF + "attention.output.dense",
+    ),
+    norm(
+        _ATTENTION + "-Norm",
+        _TF + "attention/output/LayerNorm",
+        _HF + "attention.output.LayerNorm",
+    ),
     dense(_FFN + "/i0", _TF + "intermediate/dense", _HF + "intermediate.dense"),
     # No published BERT is gated; the second branch follows the first one's name.
     dense(_FFN + "/i1", _TF + "intermediate/dense_1", _HF + "intermediate.dense_1"),
@@ -40,10 +63,17 @@ BLOCK_NAMES = table(
 
 HEAD_NAMES = table(
     dense("Pooler-Dense", "bert/pooler/dense", "bert.pooler.dense"),
-    plain("NSP-Proba/kernel", "cls/seq_relationship/output_weights",
-          "cls.seq_relationship.weight", kind="dense_t"),
-    plain("NSP-Proba/bias", "cls/seq_relationship/output_bias",
-          "cls.seq_relationship.bias"),
+    plain(
+        "NSP-Proba/kernel",
+        "cls/seq_relationship/output_weights",
+        "cls.seq_relationship.weight",
+        kind="dense_t",
+    ),
+    plain(
+        "NSP-Proba/bias",
+        "cls/seq_relationship/output_bias",
+        "cls.seq_relationship.bias",
+    ),
     dense("MLM-Dense", _CLS + "transform/dense", _CLS_HF + "transform.dense"),
     norm("MLM-Norm", _CLS + "transform/LayerNorm", _CLS_HF + "transform.LayerNorm"),
     plain("MLM-Bias/beta", _CLS + "output_bias", _CLS_HF + "bias", kind="vocab"),
@@ -69,10 +99,13 @@ class BERT(Transformer):
 
     def only_first_token(self):
         """True when the pooler is the only head and nothing reads the other tokens."""
-        overridden = any(
-            getattr(type(self), hook) is not getattr(Transformer, hook)
-            for hook in ("apply_main_layers", "attend", "compute_attention_bias")
-        ) or type(self).apply_final_layers is not BERT.apply_final_layers
+        overridden = (
+            any(
+                getattr(type(self), hook) is not getattr(Transformer, hook)
+                for hook in ("apply_main_layers", "attend", "compute_attention_bias")
+            )
+            or type(self).apply_final_layers is not BERT.apply_final_layers
+        )
         return (
             not overridden
             and bool(self.with_pool or self.with_nsp)

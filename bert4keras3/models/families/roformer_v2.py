@@ -15,8 +15,12 @@ class RoFormerV2(RoFormer):
     names = table(
         without(RoFormer.names, "/bias", "/beta", "/gamma", "Pooler", "NSP", "MLM"),
         # bert4keras neither saved nor loaded this one; the name is ours.
-        plain("Output-Mapping/kernel", "cls/predictions/output_mapping/kernel",
-              "cls.predictions.output_mapping.weight", kind="dense"),
+        plain(
+            "Output-Mapping/kernel",
+            "cls/predictions/output_mapping/kernel",
+            "cls.predictions.output_mapping.weight",
+            kind="dense",
+        ),
     )
     options = {
         name: default
@@ -38,7 +42,9 @@ class RoFormerV2(RoFormer):
         """Dropout comes before the norm here."""
         x = self.apply(x, Dropout, name="Embedding-Dropout", rate=self.dropout_rate)
         x = self.norm(x, "Embedding-Norm")
-        return self.mapped(x, "Embedding-Mapping", self.embedding_size, self.hidden_size)
+        return self.mapped(
+            x, "Embedding-Mapping", self.embedding_size, self.hidden_size
+        )
 
     def apply_final_layers(self, inputs):
         """(B, T, D) -> (B, T, V) by the tied table alone, or the hidden states."""

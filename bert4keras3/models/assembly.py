@@ -1,0 +1,93 @@
+"""Layers by name: made on first use, re-used ever after."""
+
+import keras
+
+from bert4keras3.layers import Concatenate1D, MultiHeadAttention
+
+
+class Assembly:
+    """Mixin of Transformer: `get`, `apply` and the lists of inputs and outputs.
+
+    Uses its attributes layers, prefix, dropout_rate, attention_caches and ctx.
+    """
+
+    def prefixed(self, name):
+        """Put the model's prefix before a layer name."""
+        return None if name is None else self.prefix + name
+
+    def get(self, cls, name, **arguments):
+        """Return the layer of that name, made on first use: re-use is weight tying."""
+        name = self.prefixed(name)
+        if name not in self.layers:
+            self.layers[name] = cls(name=name, **arguments)
+        return self.layers[name]
+
+    def apply(self, inputs=None, layer=None, arguments=None, **kwargs):
+        """Call `layer(**kwargs)`, made or re-used by name, on inputs.
+
+        arguments: keyword arguments of the call; inputs=None returns the layer.
+        Dropout layers vanish when the model's dropout_rate is 0.
+        """
+        if issubclass(layer, keras.layers.Dropout) and not self.dropout_rate:
+            return inputs
+        arguments = dict(arguments or {})
+        if issubclass(layer, MultiHeadAttention) and self.residual_attention_scores:
+            kwargs.setdefault("return_attention_scores", True)
+        if issubclass(layer, keras.layers.Lambda):
+            kwargs.setdefault("arguments", arguments)
+            arguments = {}
+        kwargs = dict(kwargs)
+        name = kwargs.pop("name", None) or keras.utils.get_uid(layer.__name__)
+        made = self.get(
+            layer,
+            name if isinstance(name, str) else f"{layer.__name__}-{name}",
+            **kwargs,
+        )
+        if inputs is None:
+            return made
+        if isinstance(made, MultiHeadAttention):
+            return self._apply_attention(made, inputs, arguments)
+        return made(inputs, **arguments)
+
+    def _apply_attention(self, layer, inputs, arguments):
+        """Attention wired by a subclass itself: caches and residual scores."""
+        if layer.name in self.attention_caches:
+            inputs = list(inputs)
+            inputs[1:3] = self._cached(layer.name, inputs[1], inputs[2])
+        if layer.return_attention_scores and self.ctx.scores is not None:
+            arguments["residual"] = self.ctx.scores
+        outputs = layer(inputs, **arguments)
+        if layer.return_attention_scores:
+            outputs, self.ctx.scores = outputs
+        return outputs
+
+    def _cached(self, name, keys, values):
+        k, v = self.attention_caches[name]
+        bare = name.removeprefix(self.prefix)
+        return (
+            self.get(Concatenate1D, bare + "-Cached-Key")([k, keys]),
+            self.get(Concatenate1D, bare + "-Cached-Value")([v, values]),
+        )
+
+    @staticmethod
+    def simplify(inputs):
+        """Drop Nones; unwrap a list of one."""
+        inputs = [i for i in inputs if i is not None]
+        return inputs[0] if len(inputs) == 1 else inputs
+
+    def set_inputs(self, inputs, additional_input_layers=None):
+        """Fill `.inputs` and `.input`."""
+        extra = additional_input_layers
+        if extra is not None:
+            inputs = inputs + (
+                list(extra) if isinstance(extra, (list, tuple)) else [extra]
+            )
+        self.inputs = inputs
+        self.input = inputs[0] if len(inputs) == 1 else inputs
+
+    def set_outputs(self, outputs):
+        """Fill `.outputs` and `.output`."""
+        self.outputs = (
+            list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+        )
+        self.output = self.outputs[0] if len(self.outputs) == 1 else self.outputs
