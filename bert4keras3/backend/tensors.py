@@ -5,10 +5,16 @@ Legend: B batch, T query length, S key length, H heads, D head or feature size.
 
 import numpy as np
 from keras import ops
+from keras.backend import standardize_dtype
 
 # Finite stand-in for minus infinity inside softmax: a row without any visible key
 # stays finite (it becomes the plain mean) instead of NaN.
 MASKED = float(np.finfo("float32").min) / 2
+
+
+def is_bool(x):
+    """Whether `x` holds booleans, on any backend."""
+    return standardize_dtype(x.dtype) == "bool"
 
 
 def align(tensor, axes, ndim=None):
@@ -79,7 +85,7 @@ def sequence_masking(x, mask=None, value=0, axis=None, bias=None, return_mask=Fa
     if isinstance(value, str):
         value = {"-inf": -np.inf, "inf": np.inf}[value]
     keep = None if mask is None else _aligned_mask(mask, axis, len(x.shape))
-    if bias is not None and str(bias.dtype).endswith("bool"):
+    if bias is not None and is_bool(bias):
         keep = bias if keep is None else ops.logical_and(keep, bias)
     elif bias is not None:
         x = x + ops.cast(bias, x.dtype)
@@ -148,7 +154,7 @@ def attention_normalize(a, mask=None, axis=-1, method="softmax", bias=None):
     visible = (
         None if mask is None else align(ops.cast(mask, "bool"), [0, axis], len(a.shape))
     )
-    if bias is not None and str(bias.dtype).endswith("bool"):
+    if bias is not None and is_bool(bias):
         visible = bias if visible is None else ops.logical_and(visible, bias)
     elif bias is not None:
         a = a + ops.cast(bias, a.dtype)

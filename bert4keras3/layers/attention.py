@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from bert4keras3.backend import runtime
-from bert4keras3.backend.tensors import normalize_scores, rotate
+from bert4keras3.backend.tensors import is_bool, normalize_scores, rotate
 from bert4keras3.layers.base import Layer, fresh, register
 from bert4keras3.layers.dense import Dense
 
@@ -149,9 +149,8 @@ class MultiHeadAttention(Layer):
         return runtime.fused_attention(q, k, v, terms["visible"], scale), None
 
     def _kernel_fits(self, terms):
-        plain = all(
-            terms.get(name) is None for name in ("bias", "relative", "residual")
-        )
+        explicit = ("bias", "relative", "position_scores", "residual")
+        plain = all(terms.get(name) is None for name in explicit)
         return (
             plain
             and runtime.has_fused_attention()
@@ -250,7 +249,7 @@ def _add_bias(terms, bias):
     """A bool tensor is a further mask, a float one is added to the scores."""
     for axis in {2: (0, 0), 3: (1,), 4: ()}[len(bias.shape)]:
         bias = ops.expand_dims(bias, axis)
-    if str(bias.dtype).endswith("bool"):
+    if is_bool(bias):
         known = terms["visible"]
         terms["visible"] = bias if known is None else ops.logical_and(known, bias)
     else:

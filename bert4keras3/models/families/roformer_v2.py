@@ -10,6 +10,7 @@ from bert4keras3.models.families.roformer import RoFormer
 class RoFormerV2(RoFormer):
     """RoFormerV2 (https://github.com/ZhuiyiTechnology/roformer-v2)."""
 
+    model_type = "roformer_v2"
     use_bias = False
     norm_arguments = {"zero_mean": False, "scale": False, "offset": False}
     names = table(

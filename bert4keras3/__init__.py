@@ -1,0 +1,6 @@
+"""bert4keras, reborn on Keras 3: Chinese NLP on JAX, TensorFlow and PyTorch."""
+
+# Registers every layer, so that `keras.models.load_model` works after this import.
+from bert4keras3 import layers as layers
+
+__version__ = "0.1.0"

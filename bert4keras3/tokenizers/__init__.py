@@ -1,0 +1,7 @@
+"""Tokenizers: WordPiece with bert4keras's ids, and vocabulary files."""
+
+from bert4keras3.tokenizers.base import TextTypeError as TextTypeError
+from bert4keras3.tokenizers.base import TokenizerBase as TokenizerBase
+from bert4keras3.tokenizers.vocab import load_vocab as load_vocab
+from bert4keras3.tokenizers.vocab import save_vocab as save_vocab
+from bert4keras3.tokenizers.wordpiece import Tokenizer as Tokenizer

@@ -1,0 +1,98 @@
+"""BucketedGenerator: length buckets without writing `__iter__`."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from bert4keras3.utils.data import DataGenerator
+from bert4keras3.utils.grouping import BucketGrouper, grouped
+from bert4keras3.utils.padding import LENGTHS, LengthBuckets, sequence_padding
+
+
+class BucketedGenerator(DataGenerator):
+    """Encode samples, group them by length and pad each batch to a bucket.
+
+    encode: sample -> (inputs, labels), for example
+        `lambda d: (tokenizer.encode(d[0], maxlen=128), d[1])`; None if data holds
+        such pairs already. inputs: a tuple of sequences; labels: a number, a list of
+        fixed size, a tuple of these, or None.
+    buckets: the lengths batches are padded to; XLA compiles once for each.
+    pad_labels: labels are sequences as long as the inputs; pad them with label_value.
+    The other arguments are those of `DataGenerator`.
+
+    `forfit(random=True)` yields full batches only: what is left after a pass opens the
+    next one, so no more shapes occur than there are buckets and no sample is lost.
+    `__iter__` (and forfit(random=False)) ends with one incomplete batch.
+    """
+
+    def __init__(
+        self,
+        data,
+        batch_size: int = 32,
+        buffer_size: int | None = None,
+        *,
+        encode: Callable | None = None,
+        buckets: LengthBuckets | Sequence[int] = LENGTHS,
+        pad_labels: bool = False,
+        label_value: int = 0,
+        seed: int | None = None,
+    ):
+        super().__init__(data, batch_size, buffer_size, seed=seed, buckets=buckets)
+        self.encode = encode
+        self.pad_labels = pad_labels
+        self.label_value = label_value
+
+    def __iter__(self, random: bool = False) -> Iterator[tuple]:
+        if random:
+            grouper = BucketGrouper(self.batch_size)
+            for batch in self._groups(grouper):
+                yield self.collate(batch)
+            batch = grouper.rest()
+        else:
+            batch = []
+            for item in self._encoded(random=False):
+                batch.append(item)
+                if len(batch) == self.batch_size:
+                    yield self.collate(batch)
+                    batch = []
+        if batch:
+            yield self.collate(batch)
+
+    def _endless(self, random: bool) -> Iterator[tuple]:
+        if not random:
+            yield from super()._endless(random)
+        grouper = BucketGrouper(self.batch_size)
+        while True:
+            for batch in self._groups(grouper):
+                yield self.collate(batch)
+
+    def _groups(self, grouper: BucketGrouper) -> Iterator[list]:
+        return grouped(self._encoded(random=True), self._bucket, grouper)
+
+    def _encoded(self, random: bool) -> Iterator[tuple]:
+        for _, item in self.sample(random):
+            yield item if self.encode is None else self.encode(item)
+
+    def _bucket(self, pair) -> int:
+        inputs, _ = pair
+        return self.buckets.index(max(len(x) for x in inputs))
+
+    def collate(self, pairs: list[tuple]) -> tuple:
+        """Return ((N, L) arrays of the inputs, arrays of the labels) of one batch."""
+        columns = list(zip(*(inputs for inputs, _ in pairs), strict=True))
+        longest = max(len(x) for column in columns for x in column)
+        length = self.buckets.fit(longest)
+        inputs = tuple(sequence_padding(column, length) for column in columns)
+        labels = [label for _, label in pairs]
+        if labels[0] is None:
+            return inputs, None
+        if isinstance(labels[0], tuple):
+            parts = zip(*labels, strict=True)
+            return inputs, tuple(self._labels(list(p), length) for p in parts)
+        return inputs, self._labels(labels, length)
+
+    def _labels(self, labels: list, length: int) -> np.ndarray:
+        if self.pad_labels:
+            return sequence_padding(labels, length, self.label_value)
+        array = np.array(labels)
+        return array.astype("int32") if array.dtype == np.int64 else array
