@@ -166,7 +166,7 @@ class Tokenizer(TokenizerBase):
         return bool(token) and token[0] == "[" and token[-1] == "]"
 
     def decode(self, ids, tokens=None):
-        """Return readable text of ids (or tokens): spaces only where words need them."""
+        """Return readable text of ids (or tokens): spaces only between words."""
         tokens = self.ids_to_tokens(ids) if tokens is None else tokens
         return join_tokens([t for t in tokens if not self._is_special(t)])
 

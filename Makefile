@@ -1,0 +1,57 @@
+# Everything here works on a fresh clone: the environment is made when it is missing.
+PYTHON ?= python3
+VENV ?= .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+
+# The tested PyTorch. Where the plain wheel would bring gigabytes of CUDA, override:
+#   make test TORCH="torch --index-url https://download.pytorch.org/whl/cpu"
+TORCH ?= torch==2.13.0
+# The CPU wheel is enough for the tests; TENSORFLOW=tensorflow elsewhere.
+TENSORFLOW ?= tensorflow-cpu
+BACKENDS ?= jax tensorflow torch
+
+.PHONY: venv demo test test-all lint bench clean
+
+venv: $(VENV)/.all
+
+$(PY):
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.jax: setup.py pyproject.toml | $(PY)
+	$(PIP) --editable ".[jax]"
+	touch $@
+
+$(VENV)/.all: setup.py pyproject.toml | $(PY)
+	$(PIP) $(TORCH)
+	$(PIP) $(TENSORFLOW)
+	$(PIP) --editable ".[jax,dev]"
+	touch $@ $(VENV)/.jax
+
+demo: $(VENV)/.jax
+	KERAS_BACKEND=jax $(PY) examples/quickstart.py $(TEXTS)
+
+test: $(VENV)/.all
+	PYTHON=$(PY) .ci/test_backends "not slow" $(BACKENDS)
+
+test-all: $(VENV)/.all
+	PYTHON=$(PY) .ci/test_backends "slow or not slow" $(BACKENDS)
+
+lint: $(VENV)/.all
+	$(PY) -m ruff check .
+
+# The peers live in an environment of their own, so that the tests never see them.
+.venv-bench/.done: setup.py
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet $(TORCH)
+	.venv-bench/bin/python -m pip install --quiet $(TENSORFLOW)
+	.venv-bench/bin/python -m pip install --quiet \
+		--editable ".[jax]" keras-hub transformers
+	touch $@
+
+bench: .venv-bench/.done
+	.venv-bench/bin/python benchmarks/run.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) .venv-bench build dist *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
