@@ -103,7 +103,7 @@ def parse(argv):
     parser.add_argument("--weights", default="best_model.weights.h5")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--learning-rate", type=float, default=3e-4)
+    parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--smoke", action="store_true", help="a few steps only")
     return parser.parse_args(argv)
 

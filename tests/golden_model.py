@@ -16,6 +16,17 @@ from bert4keras3.models import build_transformer_model
 MODELS = pathlib.Path(__file__).parent / "golden" / "models"
 CASES = json.loads((MODELS / "cases.json").read_text("utf-8"))
 GRADIENT_CASES = [name for name, case in CASES.items() if case["grads"]]
+# One model of each kind; the others compile and reload in the slow suite only.
+QUICK = {
+    "bert_attention_caches", "bert_embedding_size", "bert_glu", "bert_hierarchical",
+    "bert_layer_norm_cond_hidden", "bert_lm_linear", "bert_nsp_mlm", "bert_pool",
+    "bert_residual", "bert_shared_segment", "bert_simbert", "roformer",
+    "roformer_custom_position_ids", "roformer_unilm", "roformer_v2_embedding_size",
+}
+ALL_QUICK_FIRST = [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+    for name in CASES
+]
 WARNINGS = {
     "bert_autoresize": "resized",
     "roformer_v2_embedding_size": "Output-Mapping",

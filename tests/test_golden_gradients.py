@@ -7,7 +7,14 @@ from gradients import gradients
 from keras import ops
 
 
-@pytest.mark.parametrize("name", GRADIENT_CASES)
+QUICK = {"bert_layer_norm_cond_hidden", "bert_pool", "roformer_v2_mlm_linear"}
+CASES = [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+    for name in GRADIENT_CASES
+]
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_equals_the_recording(name):
     case = Case(name)
     t = case.build()

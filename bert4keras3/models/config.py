@@ -127,6 +127,12 @@ class ModelConfig:
                 raise ValueError(
                     f"{origin}: {name} must be a positive integer. Received: {value!r}"
                 )
+            # A slipped digit or swapped keys would otherwise build for hours.
+            limit = MAX_LAYERS if name == "num_hidden_layers" else MAX_SIZE
+            if value > limit:
+                raise ValueError(
+                    f"{origin}: {name} may be at most {limit}. Received: {value}"
+                )
         for name in ("dropout_rate", "attention_dropout_rate"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -159,6 +165,8 @@ class ModelConfig:
                 f"Received ids from {min(kept)} to {max(kept)}"
             )
 
+
+MAX_LAYERS, MAX_SIZE = 1000, 2**22
 
 _POSITIVE = (
     "vocab_size",

@@ -34,6 +34,7 @@ class Transformer(Blocks, Assembly, Weights):
 
     model_type = None
     names = ()
+    foreign_names = ()  # parts of names that give away another family's checkpoint
     visibility = "encoder"
     options = {"residual_attention_scores": False}
     unsupported = {}

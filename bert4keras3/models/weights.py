@@ -52,9 +52,11 @@ class Weights:
         rows = self.rows()
         with open_checkpoint(checkpoint) as source:
             style, pairs, report = plan(rows, source)
+            wanted = {row.ours: row.name(style) for row in rows}
+            messages = [self._foreign_message(report)]
             if report.missing:
-                wanted = {row.ours: row.name(style) for row in rows}
-                message = missing_message(report, rows, wanted, source)
+                messages.append(missing_message(report, rows, wanted, source))
+            for message in filter(None, messages):
                 if strict:
                     raise CheckpointError(message)
                 warnings.warn(message, stacklevel=2)
@@ -82,6 +84,17 @@ class Weights:
                 f"{report.path}: resized {', '.join(report.resized)}", stacklevel=2
             )
         return report
+
+    def _foreign_message(self, report):
+        """Say that the checkpoint holds what this family does not have, or None."""
+        found = [n for n in report.unused if any(w in n for w in self.foreign_names)]
+        if not found:
+            return None
+        return (
+            f"{report.path}: holds {found[0]!r}, but {type(self).__name__} has no such "
+            "weight: its outputs would be wrong. Pass the family of the checkpoint as "
+            "model=..., or ignore_invalid_weights=True to start from these weights."
+        )
 
     def _fitted(self, row, name, array, variables, report):
         """Apply the vocabulary and resize rules; check the shape."""

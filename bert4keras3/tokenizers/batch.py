@@ -50,14 +50,11 @@ class Column(NamedTuple):
 
 def balanced_columns(first, second, maxlen):
     """`utils.text.balanced_lengths` for arrays of sizes: (N,), (N,) -> kept sizes."""
+    # On ties the first is shortened first, so an odd remainder goes to the second.
     half = maxlen // 2
-    both_long = (first > half) & (second > maxlen - half)
-    short_second = np.where(second < first, second, maxlen - first)
-    kept_first = np.where(second < first, maxlen - second, first)
-    kept_first = np.where(both_long, half, kept_first)
-    kept_second = np.where(both_long, maxlen - half, short_second)
-    fits = first + second <= maxlen
-    return np.where(fits, first, kept_first), np.where(fits, second, kept_second)
+    kept_first = np.minimum(first, np.maximum(maxlen - second, half))
+    kept_second = np.minimum(second, np.maximum(maxlen - first, maxlen - half))
+    return kept_first, kept_second
 
 
 def joined(parts):

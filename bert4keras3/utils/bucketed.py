@@ -17,7 +17,8 @@ class BucketedGenerator(DataGenerator):
         such pairs already. inputs: a tuple of sequences; labels: a number, a list of
         fixed size, a tuple of these, or None.
     buckets: the lengths batches are padded to; XLA compiles once for each.
-    pad_labels: labels are sequences as long as the inputs; pad them with label_value.
+    pad_labels: labels (or those in the tuple that are no numbers) are sequences as
+        long as the inputs; pad them with label_value.
     The other arguments are those of `DataGenerator`.
 
     `forfit(random=True)` yields full batches only: what is left after a pass opens the
@@ -74,14 +75,23 @@ class BucketedGenerator(DataGenerator):
             yield item if self.encode is None else self.encode(item)
 
     def _bucket(self, pair) -> int:
+        return self.buckets.index(self._longest(pair))
+
+    @staticmethod
+    def _longest(pair) -> int:
+        """Length of the longest input of one sample."""
         inputs, _ = pair
-        return self.buckets.index(max(len(x) for x in inputs))
+        if not all(hasattr(x, "__len__") for x in inputs):
+            raise TypeError(
+                "a sample must be (inputs, labels), and inputs a tuple of sequences. "
+                f"Received inputs={inputs!r}. Write ((ids,), label) for a single input."
+            )
+        return max(len(x) for x in inputs)
 
     def collate(self, pairs: list[tuple]) -> tuple:
         """Return ((N, L) arrays of the inputs, arrays of the labels) of one batch."""
-        columns = list(zip(*(inputs for inputs, _ in pairs), strict=True))
-        longest = max(len(x) for column in columns for x in column)
-        length = self.buckets.fit(longest)
+        length = self.buckets.fit(max(map(self._longest, pairs)))
+        columns = zip(*(inputs for inputs, _ in pairs), strict=True)
         inputs = tuple(sequence_padding(column, length) for column in columns)
         labels = [label for _, label in pairs]
         if labels[0] is None:
@@ -92,7 +102,7 @@ class BucketedGenerator(DataGenerator):
         return inputs, self._labels(labels, length)
 
     def _labels(self, labels: list, length: int) -> np.ndarray:
-        if self.pad_labels:
+        if self.pad_labels and hasattr(labels[0], "__len__"):
             return sequence_padding(labels, length, self.label_value)
         array = np.array(labels)
         return array.astype("int32") if array.dtype == np.int64 else array

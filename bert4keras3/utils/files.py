@@ -70,6 +70,9 @@ class open:
             )
 
     def __iter__(self) -> Iterator:
+        if self.offsets is not None:  # the same lines as by index, also with lone "\r"
+            yield from (self[i] for i in range(len(self)))
+            return
         ends = "\r\n" if self._decode else b"\r\n"
         for line in self.file:
             yield line.rstrip(ends)

@@ -10,6 +10,7 @@ class RoFormer(BERT):
 
     model_type = "roformer"
     names = renamed(without(BERT.names, "Embedding-Position"), ("bert.", "roformer."))
+    foreign_names = ("embeddings/position_embeddings", "embeddings.position_embeddings")
     position = Rotary()
     norm_epsilon = 1e-7
     options = {

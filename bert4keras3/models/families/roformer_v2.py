@@ -12,6 +12,7 @@ class RoFormerV2(RoFormer):
 
     model_type = "roformer_v2"
     use_bias = False
+    foreign_names = (*RoFormer.foreign_names, "/LayerNorm", ".LayerNorm")
     norm_arguments = {"zero_mean": False, "scale": False, "offset": False}
     names = table(
         without(RoFormer.names, "/bias", "/beta", "/gamma", "Pooler", "NSP", "MLM"),
