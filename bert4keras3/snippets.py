@@ -8,6 +8,7 @@ from bert4keras3.utils.misc import insert_arguments as insert_arguments
 from bert4keras3.utils.misc import is_one_of as is_one_of
 from bert4keras3.utils.misc import softmax as softmax
 from bert4keras3.utils.misc import to_array as to_array
+from bert4keras3.utils.padding import LENGTHS as LENGTHS
 from bert4keras3.utils.padding import LengthBuckets as LengthBuckets
 from bert4keras3.utils.padding import sequence_padding as sequence_padding
 from bert4keras3.utils.parallel import parallel_apply as parallel_apply
@@ -31,3 +32,6 @@ from bert4keras3.utils.text import strQ2B as strQ2B
 from bert4keras3.utils.text import text_segmentate as text_segmentate
 from bert4keras3.utils.text import truncate_sequences as truncate_sequences
 from bert4keras3.utils.viterbi import ViterbiDecoder as ViterbiDecoder
+
+# Scripts import it for Chinese output on Python 2; Python 3 needs nothing.
+uniout = None

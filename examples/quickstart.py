@@ -3,9 +3,9 @@
     python examples/quickstart.py                       # or: make demo
     python examples/quickstart.py "房间很干净" "再也不会买了"
 
-Everything it needs comes with the project: the small model zh-tiny and two and a half
-thousand reviews (label 1 = good, 0 = bad). Minutes on two CPU cores; three epochs take the
-accuracy on 600 unseen reviews from chance to about 0.76.
+Everything it needs comes with the project: the small model zh-tiny and 3,000 reviews
+(label 1 = good, 0 = bad). Minutes on two CPU cores; three epochs take the accuracy on
+600 unseen reviews from chance to about 0.76.
 """
 
 import argparse

@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from golden_model import ALL_QUICK_FIRST, CASES, Case, numpy_of, probe
+from golden_model import ALL_QUICK_FIRST, CASES, Case
+from probes import numpy_of, probe
 
 from bert4keras3.checkpoints import CheckpointError
 from bert4keras3.models import build_transformer_model

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from golden_model import MaskProbe
 from keras import ops
+from probes import MaskProbe
 from tiny_models import FAMILIES, batch, shared
 
 from bert4keras3 import layers

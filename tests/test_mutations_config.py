@@ -39,7 +39,10 @@ def _mutated_text(rng):
     kind = rng.choice(("rename", "swap", "type", "drop", "cut", "flip"))
     if kind in ("rename", "swap", "type", "drop"):
         change = {
-            "rename": _renamed, "swap": _swapped, "type": _retyped, "drop": _dropped,
+            "rename": _renamed,
+            "swap": _swapped,
+            "type": _retyped,
+            "drop": _dropped,
         }[kind]
         change(values, rng)
         return json.dumps(values)
@@ -47,7 +50,8 @@ def _mutated_text(rng):
     place = rng.randrange(len(text))
     if kind == "cut":
         return text[:place]
-    return text[:place] + chr(ord(text[place]) ^ (1 << rng.randrange(5))) + text[place + 1 :]
+    flipped = chr(ord(text[place]) ^ (1 << rng.randrange(5)))
+    return text[:place] + flipped + text[place + 1 :]
 
 
 def _loaded_or_refused(path, weights):

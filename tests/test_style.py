@@ -12,9 +12,7 @@ EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
 FILE_LINES, FUNCTION_LINES, TEST_LINES = 300, 40, 150
 # Files and functions over the budget on purpose, each with its reason; the hard
 # limits (400 and 60 lines) hold for these too.
-FILES_OVER = {
-    "bert4keras3/models/transformer.py": "one class, whose methods scripts override",
-}
+FILES_OVER = {}
 FUNCTIONS_OVER = {}
 # What is caught here is not lost: it is raised again in the consumer.
 CATCHES_ALL = {"bert4keras3/utils/parallel.py"}

@@ -29,7 +29,24 @@ MENDED_TRANSLATE = {
 }
 # [] counted as "no tokens given", and the ids (None) were read.
 MENDED_NO_TOKENS = {("decode_tokens", ""): ""}
-MENDED = {"translate": MENDED_TRANSLATE, "no_start_end": MENDED_NO_TOKENS}
+# Start and end tokens without brackets were searched in the text, and not found.
+MENDED_START = {
+    ("rematch", "今天天气真好"): [[], [0], [1], [2], [3], [4], [5], []],
+    ("rematch", "hello world 今天"): [
+        [], [0, 1, 2, 3, 4], [6, 7, 8, 9, 10], [12], [13], []
+    ],
+    ("rematch", "Playing [MASK] unaffable"): [
+        [], [0, 1, 2, 3], [4, 5, 6], [8], [9], [10], [11], [12], [13], [15, 16],
+        [17, 18, 19], [20, 21, 22, 23], []
+    ],
+    ("rematch", "bbbbbbbbbbbb"): [[], *([i] for i in range(12)), []],
+    ("rematch", ""): [[], []],
+}
+MENDED = {
+    "translate": MENDED_TRANSLATE,
+    "no_start_end": MENDED_NO_TOKENS,
+    "custom_start_end": MENDED_START,
+}
 
 
 def outcome(function, *args, **kwargs):

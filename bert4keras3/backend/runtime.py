@@ -78,9 +78,9 @@ def hash_bits(shape, key):
 
 
 def _mix(x, first, second):
-    x = (x ^ (x >> 16)) * ops.cast(first, "uint32")
-    x = (x ^ (x >> 15)) * ops.cast(second, "uint32")
-    return x ^ (x >> 15)
+    x = (x ^ ops.right_shift(x, 16)) * ops.cast(first, "uint32")
+    x = (x ^ ops.right_shift(x, 15)) * ops.cast(second, "uint32")
+    return x ^ ops.right_shift(x, 15)
 
 
 def dropout(x, rate, seed):

@@ -1,4 +1,4 @@
-"""Tokenizers: WordPiece with bert4keras's ids, and vocabulary files."""
+"""Tokenizers with bert4keras's ids, vocabularies, batch encoding."""
 
 from bert4keras3.tokenizers.base import TextTypeError as TextTypeError
 from bert4keras3.tokenizers.base import TokenizerBase as TokenizerBase

@@ -27,7 +27,8 @@ class TokenizerBase:
         pre_tokenize: Callable[[str], list[str]] | None = None,
         token_translate: dict[str, str] | None = None,
     ):
-        self._token_pad = self._token_unk = self._token_mask = None
+        self._token_pad, self._token_unk = "[PAD]", "[UNK]"
+        self._token_mask = "[MASK]"
         self._token_start = token_start
         self._token_end = token_end
         self._pre_tokenize = pre_tokenize

@@ -1,122 +1,141 @@
-"""Flat arrays of many encoded texts, and how they become padded batches.
+"""From flat token ids of many texts to padded rows, without a loop over texts.
 
-N texts, L padded length.
+N texts · T tokens of all texts together · L padded length
 """
 
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
-from bert4keras3.utils.padding import LengthBuckets, sequence_padding
+from bert4keras3.utils.padding import LengthBuckets
 
 
-class Rows(NamedTuple):
-    """Encoded texts laid end to end.
+class Flat(NamedTuple):
+    """Ids of many texts without special tokens.
 
-    ids: (sum of lengths,) int32; lengths: (N,) tokens of each row; second: (N,) where
-    segment 1 begins in each row (its length when there is no second text).
-    """
-
-    ids: np.ndarray
-    lengths: np.ndarray
-    second: np.ndarray
-
-
-class Column(NamedTuple):
-    """Tokens of one text per row, without start and end token.
-
-    ids: (sum of counts,) int32; counts: (N,).
+    ids: (T,) int32, text after text; counts: (N,) int64, tokens of each text.
     """
 
     ids: np.ndarray
     counts: np.ndarray
 
-    def cut(self, kept, left):
-        """Keep `kept: (N,)` (or one number of) tokens of each row.
 
-        left: cut at the left, so that the last ones stay.
-        """
-        kept = np.broadcast_to(kept, self.counts.shape)
-        if (kept >= self.counts).all():
-            return self
-        starts = np.cumsum(self.counts) - self.counts
-        place = np.arange(len(self.ids)) - np.repeat(starts, self.counts)
-        if left:
-            chosen = place >= np.repeat(self.counts - kept, self.counts)
-        else:
-            chosen = place < np.repeat(kept, self.counts)
-        return Column(self.ids[chosen], np.minimum(kept, self.counts))
+class Rows(NamedTuple):
+    """What a batch of rows is put together from.
 
-
-def balanced_columns(first, second, maxlen):
-    """`utils.text.balanced_lengths` for arrays of sizes: (N,), (N,) -> kept sizes."""
-    # On ties the first is shortened first, so an odd remainder goes to the second.
-    half = maxlen // 2
-    kept_first = np.minimum(first, np.maximum(maxlen - second, half))
-    kept_second = np.minimum(second, np.maximum(maxlen - first, maxlen - half))
-    return kept_first, kept_second
-
-
-def joined(parts):
-    """Lay columns side by side: per row, the tokens of every part in turn.
-
-    parts: Columns, or ints (the same token in every row).
+    start, end: ids of the special tokens, None = none.
+    second_start: whether the second text keeps its start token.
     """
-    rows = next(len(p.counts) for p in parts if isinstance(p, Column))
-    counts = [p.counts if isinstance(p, Column) else np.ones(rows, int) for p in parts]
-    lengths = np.sum(counts, axis=0)
-    start = np.cumsum(lengths) - lengths
-    flat = np.empty(int(lengths.sum()), "int32")
-    for part, count in zip(parts, counts, strict=True):
-        if isinstance(part, Column):
-            inside = np.cumsum(count) - count
-            shift = np.repeat(start - inside, count)
-            flat[np.arange(len(part.ids)) + shift] = part.ids
-        else:
-            flat[start] = part
-        start = start + count
-    return flat, lengths
+
+    first: Flat
+    second: Flat | None
+    start: int | None
+    end: int | None
+    second_start: bool
 
 
-def plan_length(maxlen, length):
-    """Return (maxlen, fit): the bound of each row, and longest row -> padded length."""
-    if length is None or isinstance(length, str):
-        if length not in (None, "longest"):
-            raise ValueError(
-                "length must be None, 'longest', an int or several ints. "
-                f"Received {length!r}."
-            )
+def plan_length(maxlen: int | None, length):
+    """Resolve `length`: return (maxlen, fit), fit: longest row -> padded length."""
+    if length is None or length == "longest":
         return maxlen, lambda longest: longest
     if isinstance(length, (int, np.integer)):
-        bound = int(length)
-        return bound if maxlen is None else min(maxlen, bound), lambda longest: bound
-    buckets = length if isinstance(length, LengthBuckets) else LengthBuckets(length)
-    bound = buckets.sizes[-1]
-    return bound if maxlen is None else min(maxlen, bound), buckets.fit
+        largest, fit = int(length), lambda longest: int(length)
+    elif isinstance(length, str):
+        raise ValueError(
+            'length must be None, "longest", an int or several ints. '
+            f"Received {length!r}."
+        )
+    else:
+        buckets = length if isinstance(length, LengthBuckets) else LengthBuckets(length)
+        largest, fit = buckets.sizes[-1], buckets.fit
+    return largest if maxlen is None else min(maxlen, largest), fit
 
 
-def assemble(rows, fit, pad, as_lists=False):
-    """Turn Rows into padded arrays (N, L) int32 (ids, segments), or lists of lists."""
+def pad_lists(rows, fit, value: int) -> np.ndarray:
+    """Pad lists of ints at the end; (N, L) int32."""
+    counts = np.array([len(row) for row in rows], "int64")
+    output = np.full((len(rows), fit(int(counts.max(initial=0)))), value, "int32")
+    flat = np.fromiter(chain.from_iterable(rows), "int32", int(counts.sum()))
+    output[np.arange(output.shape[1]) < counts[:, None]] = flat
+    return output
+
+
+def keep(flat: Flat, kept: np.ndarray, side: str) -> Flat:
+    """Keep `kept` (N,) tokens of each text, cutting at side "right" or "left"."""
+    ids, counts = flat
+    if (kept == counts).all():
+        return flat
+    starts = counts.cumsum() - counts
+    place = np.arange(len(ids)) - np.repeat(starts, counts)  # (T,) place in its text
+    if side == "right":
+        inside = place < np.repeat(kept, counts)
+    else:
+        inside = place >= np.repeat(counts - kept, counts)
+    return Flat(ids[inside], kept)
+
+
+def truncate(rows: Rows, maxlen: int, side: str) -> Rows:
+    """Shorten the texts of every row to `maxlen` tokens in all, the longer first.
+
+    maxlen must leave every text its special tokens.
+    """
+    around = (rows.start is not None) + (rows.end is not None)
+    first = rows.first.counts + around
+    if rows.second is None:
+        kept = np.minimum(first, maxlen) - around
+        return rows._replace(first=keep(rows.first, kept, side))
+    second = rows.second.counts + around
+    # The second start token goes after truncation, so it does not count.
+    room = maxlen + (rows.start is not None and not rows.second_start)
+    kept_first = np.minimum(first, np.maximum(room - second, room // 2))
+    kept_second = np.minimum(second, np.maximum(room - first, room - room // 2))
+    return rows._replace(
+        first=keep(rows.first, kept_first - around, side),
+        second=keep(rows.second, kept_second - around, side),
+    )
+
+
+def assemble(rows: Rows, fit, pad: int, as_lists: bool):
+    """Put special tokens around the texts and pad; see `encode_batch`."""
+    starts, ends = int(rows.start is not None), int(rows.end is not None)
+    body = rows.first.counts + starts  # (N,) where the first text ends
+    boundary = body + ends  # (N,) where segment 1 begins
+    totals = boundary
+    if rows.second is not None:
+        again = boundary + (starts and rows.second_start)
+        totals = again + rows.second.counts + ends
+    length = fit(int(totals.max(initial=0)))
+    shape = (len(totals), length)
+    ids, segments = np.full(shape, pad, "int32"), np.zeros(shape, "int32")
+    columns, every = np.arange(length), np.arange(len(totals))
+    _put(ids, columns, starts, body, rows.first.ids)
+    if rows.start is not None and len(ids):  # no rows may mean no columns
+        ids[:, 0] = rows.start
+    if rows.end is not None:
+        ids[every, body] = rows.end
+    if rows.second is not None:
+        _put(ids, columns, again, again + rows.second.counts, rows.second.ids)
+        if rows.start is not None and rows.second_start:
+            ids[every, again - 1] = rows.start
+        if rows.end is not None:
+            ids[every, totals - 1] = rows.end
+        segments[_between(columns, boundary, totals)] = 1
     if as_lists:
-        ends = np.cumsum(rows.lengths)
-        ids = [part.tolist() for part in np.split(rows.ids, ends[:-1])]
-        pairs = zip(rows.lengths.tolist(), rows.second.tolist(), strict=True)
-        segments = [[0] * min(s, n) + [1] * (n - s) for n, s in pairs]
-        return (ids, segments) if len(rows.lengths) else ([], [])
-    longest = int(rows.lengths.max()) if len(rows.lengths) else 0
-    place = np.arange(fit(longest))
-    filled = place < rows.lengths[:, None]
-    ids = np.full(filled.shape, pad, "int32")
-    ids[filled] = rows.ids
-    if (rows.second >= rows.lengths).all():
-        return ids, np.zeros_like(ids)
-    segments = filled & (place >= rows.second[:, None])
-    return ids, segments.astype("int32")
+        sizes = totals.tolist()
+        return _cut(ids, sizes), _cut(segments, sizes)
+    return ids, segments
 
 
-def pad_lists(rows, fit, pad):
-    """Pad lists of ids to (N, L) int32."""
-    if not len(rows):
-        return np.zeros((0, fit(0)), "int32")
-    longest = max(map(len, rows))
-    return sequence_padding(list(rows), length=fit(longest), value=pad)
+def _between(columns, low, high) -> np.ndarray:
+    """(N, L) bool: low <= column < high; both are (N,), low may be a number."""
+    below = columns < np.asarray(high)[:, None]
+    return below & (columns >= np.reshape(low, (-1, 1)))
+
+
+def _put(ids, columns, low, high, values) -> None:
+    ids[_between(columns, low, high)] = values
+
+
+def _cut(array: np.ndarray, sizes: list[int]) -> list[list[int]]:
+    return [row[:size] for row, size in zip(array.tolist(), sizes, strict=True)]

@@ -1,228 +1,262 @@
-"""BERT's tokenizer with bert4keras's tokens and ids."""
+"""Tokenizer: BERT's WordPiece with bert4keras's ids and surface."""
 
-import unicodedata
+from collections.abc import Callable, Sequence
+from os import PathLike
 
+from bert4keras3.tokenizers import characters
 from bert4keras3.tokenizers.base import TokenizerBase
-from bert4keras3.tokenizers.batch import Rows, balanced_columns, joined
-from bert4keras3.tokenizers.characters import (
-    is_cjk,
-    is_dropped,
-    is_punctuation,
-    is_space,
-)
-from bert4keras3.tokenizers.detokenize import join_tokens
-from bert4keras3.tokenizers.fast import FastEncoder
-from bert4keras3.tokenizers.vocab import load_vocab
+from bert4keras3.tokenizers.batch import Rows, truncate
+from bert4keras3.tokenizers.codepoints import CodePointEncoder
+from bert4keras3.tokenizers.decoding import join_tokens, normalize_with_origins
+from bert4keras3.tokenizers.vocab import is_redundant, load_vocab
 from bert4keras3.utils.text import lowercase_and_normalize
 
 
 class Tokenizer(TokenizerBase):
-    """WordPiece over Chinese characters, punctuation and words.
+    """BERT's WordPiece tokenizer.
 
-    token_dict: vocab.txt, a folder that holds one, the name of an embedded model, or
-    {token: id}; do_lower_case: lower-case and strip accents first; word_maxlen: longer
-    words are not split; the rest as in TokenizerBase.
-    A word the vocabulary cannot spell stays itself in `tokenize` (so that `rematch`
-    finds it) and becomes the id of [UNK]. Special tokens written in a text are split
-    like any other text.
+    token_dict: dict of token -> id, path of a vocabulary file, folder with vocab.txt,
+        or name of a bundled model.
+    do_lower_case: lower-case the text and strip accents.
+    word_maxlen: longer words are not split and become the unknown token.
+    The other arguments are those of `TokenizerBase`.
+
+    The vocabulary is read once: after editing `_token_dict` in place call
+    `clear_cache()` before the next `encode_batch`.
     """
 
-    def __init__(self, token_dict, do_lower_case=False, word_maxlen=200, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        token_dict: dict[str, int] | str | PathLike,
+        do_lower_case: bool = False,
+        word_maxlen: int = 200,
+        token_start: str | None = "[CLS]",
+        token_end: str | None = "[SEP]",
+        pre_tokenize: Callable[[str], list[str]] | None = None,
+        token_translate: dict[str, str] | None = None,
+    ):
+        super().__init__(token_start, token_end, pre_tokenize, token_translate)
         if not isinstance(token_dict, dict):
             token_dict = load_vocab(token_dict)
+        if not token_dict:
+            raise ValueError("token_dict is empty. Pass a dict of token -> id.")
         self._do_lower_case = do_lower_case
         self._word_maxlen = word_maxlen
         self._token_dict = token_dict
         self._token_dict_inv = {i: token for token, i in token_dict.items()}
-        self._vocab_size = len(token_dict)
-        self._token_pad, self._token_unk, self._token_mask = "[PAD]", "[UNK]", "[MASK]"
+        # A repeated line leaves a gap, so the number of tokens would be too small.
+        self._vocab_size = max(token_dict.values()) + 1
         for role in ("pad", "unk", "mask", "start", "end"):
             token = getattr(self, f"_token_{role}")
             if token in token_dict:
                 setattr(self, f"_token_{role}_id", token_dict[token])
-        self._fast = None
+        self.clear_cache()
 
-    def token_to_id(self, token):
-        """Return the id of a token, that of [UNK] for unknown ones."""
-        found = self._token_dict.get(token)
-        if found is not None:
-            return found
-        if not hasattr(self, "_token_unk_id"):
-            raise ValueError(
+    def clear_cache(self) -> None:
+        """Forget what is remembered of the vocabulary and of characters."""
+        self._spacing = _Spacing(self)
+        self._encoder, self._encoder_state = None, None
+
+    def token_to_id(self, token: str) -> int:
+        """Return the id of a token, or that of the unknown token.
+
+        Raises KeyError if the vocabulary has neither.
+        """
+        i = self._token_dict.get(token)
+        if i is not None:
+            return i
+        unknown = getattr(self, "_token_unk_id", None)
+        if unknown is None:
+            raise KeyError(
                 f"token {token!r} is not in the vocabulary, which has no "
                 f"{self._token_unk!r} either. Set tokenizer._token_unk_id."
             )
-        return self._token_unk_id
+        return unknown
 
-    def id_to_token(self, i):
-        """Return the token of an id; KeyError for ids the vocabulary lacks."""
-        return self._token_dict_inv[int(i)]
+    def id_to_token(self, i: int) -> str:
+        """Return the token of an id; raises KeyError if there is none."""
+        try:
+            return self._token_dict_inv[i]
+        except KeyError:
+            raise KeyError(
+                f"the vocabulary has no token with id {i}; ids go up to "
+                f"{self._vocab_size - 1}. Check that model and vocabulary match."
+            ) from None
 
-    def _tokenize(self, text, pre_tokenize=True):
+    def decode(self, ids, tokens: Sequence[str] | None = None) -> str:
+        """Return readable text of ids (or of `tokens`), without special tokens."""
+        tokens = self.ids_to_tokens(ids) if tokens is None else tokens
+        return join_tokens([t for t in tokens if not self._is_special(t)])
+
+    def _tokenize(self, text: str, pre_tokenize: bool = True) -> list[str]:
+        """Split a text into tokens; words that cannot be split stay themselves."""
         if self._do_lower_case:
             text = lowercase_and_normalize(text)
         if pre_tokenize and self._pre_tokenize is not None:
             tokens = []
             for word in self._pre_tokenize(text):
-                known = word in self._token_dict
-                tokens.extend([word] if known else self._tokenize(word, False))
+                if word in self._token_dict:
+                    tokens.append(word)
+                else:
+                    tokens += self._tokenize(word, False)
             return tokens
-        return [t for word in _words(text) for t in self._word_piece_tokenize(word)]
+        tokens = []
+        for word in text.translate(self._spacing).split():
+            tokens += self._word_piece_tokenize(word)
+        return tokens
 
-    def _word_piece_tokenize(self, word):
-        """Greedy longest match from the left; an unspellable word stays whole."""
+    def _word_piece_tokenize(self, word: str) -> list[str]:
+        """Split a word into the longest pieces, or return it whole if that fails."""
         if len(word) > self._word_maxlen:
             return [word]
-        pieces, start = [], 0
+        tokens, start = [], 0
         while start < len(word):
-            mark = "##" if start else ""
+            prefix = "##" if start else ""
             for end in range(len(word), start, -1):
-                piece = mark + word[start:end]
+                piece = prefix + word[start:end]
                 if piece in self._token_dict:
                     break
             else:
                 return [word]
-            pieces.append(piece)
+            tokens.append(piece)
             start = end
-        return pieces
+        return tokens
 
-    # --- batches --------------------------------------------------------------
+    def rematch(self, text: str, tokens: Sequence[str]) -> list[list[int]]:
+        """Return for every token the positions of its characters in `text`.
 
-    def word_ids(self, word):
-        """Ids of one normalized word."""
-        return self.tokens_to_ids(self._word_piece_tokenize(word))
+        Special tokens have none. Raises ValueError if a token is not found.
+        """
+        searched, origins = normalize_with_origins(text, self._do_lower_case)
+        mapping, place = [], 0
+        for number, token in enumerate(tokens):
+            if self._is_special(token) or self._is_edge(number, token, len(tokens)):
+                mapping.append([])
+                continue
+            forms = (token, self._token_translate_inv.get(token, token))
+            found = [
+                (start, start + len(form))
+                for form in map(self.stem, forms)
+                if (start := searched.find(form, place)) >= 0
+            ]
+            if not found:
+                raise ValueError(
+                    f"token {number} ({token!r}) is not in the text after position "
+                    f"{origins[place - 1] if place else 0}. rematch needs the tokens "
+                    "of this very text, from a tokenizer whose pre_tokenize does not "
+                    "change it."
+                )
+            start, place = min(found)
+            mapping.append(origins[start:place])
+        return mapping
 
-    def text_ids(self, text):
-        """Ids of a text without start and end token, by the exact path."""
-        return self.tokens_to_ids(self._translated(self._tokenize(text)))
-
-    def _encode_rows(self, texts, seconds, maxlen, pattern, truncate_from):
-        if not self._vectorisable(texts, seconds, truncate_from):
-            return None
-        start = (
-            None if self._token_start is None else self.token_to_id(self._token_start)
+    def _is_edge(self, number: int, token: str, count: int) -> bool:
+        """Tell whether a token is the start or end token at its place."""
+        return (number == 0 and token == self._token_start) or (
+            number == count - 1 and token == self._token_end
         )
-        end = None if self._token_end is None else self.token_to_id(self._token_end)
-        extra = (start is not None) + (end is not None)
-        skipped = int(start is not None and pattern == "S*E*E")
-        if maxlen is not None and maxlen < (
-            2 * extra if seconds is not None else extra
+
+    def _encode_rows(
+        self, texts, seconds, maxlen, pattern, truncate_from
+    ) -> Rows | None:
+        """Encode through code points where that gives exactly the ids of `encode`."""
+        around = (self._token_start is not None) + (self._token_end is not None)
+        # Less room than special tokens, or a position, cuts into special tokens.
+        least = around if seconds is None else 2 * around + 1
+        if maxlen is not None and (
+            truncate_from not in ("right", "left") or maxlen < least
         ):
             return None
-        left = truncate_from == "left"
-        limit = None if maxlen is None or left else maxlen
-        first = self._fast.encode(texts, limit)
-        if seconds is None:
-            if maxlen is not None:
-                first = first.cut(maxlen - extra, left)
-            ids, lengths = joined(_around(start, first, end))
-            return Rows(ids, lengths, lengths)
-        second = self._fast.encode(seconds, limit)
-        if maxlen is not None:
-            sizes = first.counts + extra, second.counts + extra
-            kept = balanced_columns(*sizes, maxlen + skipped)
-            if (kept[0] < extra).any() or (kept[1] < extra).any():
-                return None
-            first, second = (
-                first.cut(kept[0] - extra, left),
-                second.cut(kept[1] - extra, left),
-            )
-        parts = _around(start, first, end)
-        parts += _around(None if skipped else start, second, end)
-        ids, lengths = joined(parts)
-        return Rows(ids, lengths, first.counts + extra)
-
-    def _vectorisable(self, texts, seconds, truncate_from):
-        hooks = (
-            "_tokenize",
-            "tokenize",
-            "_word_piece_tokenize",
-            "token_to_id",
-            "tokens_to_ids",
-            "encode",
-            "_translated",
+        if not (self._is_plain() and _all_str(texts) and _all_str(seconds or ())):
+            return None
+        encoder = self._current_encoder()
+        limit = maxlen + 1 if maxlen is not None and truncate_from == "right" else None
+        start, end = (
+            None if token is None else self.token_to_id(token)
+            for token in (self._token_start, self._token_end)
         )
-        own = any(getattr(type(self), h) is not getattr(Tokenizer, h) for h in hooks)
-        if own or self._pre_tokenize is not None or self._token_translate:
-            return False
-        if truncate_from not in ("left", "right") or not texts:
-            return False
-        if not all(isinstance(t, str) for t in (*texts, *(seconds or ()))):
-            return False
-        if self._fast is None:
-            self._fast = FastEncoder(self)
-        return True
+        second = None if seconds is None else encoder(seconds, limit)
+        rows = Rows(encoder(texts, limit), second, start, end, pattern != "S*E*E")
+        return rows if maxlen is None else truncate(rows, maxlen, truncate_from)
 
-    # --- back to text ---------------------------------------------------------
+    def _current_encoder(self) -> CodePointEncoder:
+        """The encoder for the current settings, which users may assign."""
+        state = (
+            id(self._token_dict),
+            len(self._token_dict),
+            getattr(self, "_token_unk_id", None),
+            self._do_lower_case,
+            self._word_maxlen,
+            dict(self._token_translate),
+        )
+        if self._encoder_state != state:
+            self._encoder, self._encoder_state = CodePointEncoder(self), state
+        return self._encoder
+
+    def _is_plain(self) -> bool:
+        """Tell whether no subclass or instance changes how text is split."""
+        return self._pre_tokenize is None and all(
+            getattr(type(self), name) is getattr(Tokenizer, name)
+            and name not in vars(self)
+            for name in _SPLITTING
+        )
 
     @staticmethod
-    def stem(token):
-        """Return the token without a leading "##"."""
-        return token[2:] if token[:2] == "##" else token
+    def stem(token: str) -> str:
+        """Return a token without its leading '##'."""
+        return token.removeprefix("##")
 
     @staticmethod
-    def _is_special(token):
-        return bool(token) and token[0] == "[" and token[-1] == "]"
+    def _is_special(token: str) -> bool:
+        return token.startswith("[") and token.endswith("]")
 
-    def decode(self, ids, tokens=None):
-        """Return readable text of ids (or tokens): spaces only between words."""
-        tokens = self.ids_to_tokens(ids) if tokens is None else tokens
-        return join_tokens([t for t in tokens if not self._is_special(t)])
+    @staticmethod
+    def _cjk_punctuation() -> str:
+        return characters.CJK_PUNCTUATION
 
-    def rematch(self, text, tokens):
-        """Return, for every token, the positions of its characters in `text`.
-
-        Special tokens have []. Raises ValueError for a token that is not in the text
-        (after what stands before it).
-        """
-        normalized, mapping = self._normalized(text)
-        matched, offset = [], 0
-        for token in tokens:
-            if self._is_special(token):
-                matched.append([])
-                continue
-            stem = self.stem(self._token_translate_inv.get(token, token))
-            start = normalized.find(stem, offset)
-            if start < 0:
-                raise ValueError(
-                    f"token {token!r} is not in the text after position {offset}: "
-                    "rematch needs the tokens that tokenize() gives for this text."
-                )
-            offset = start + len(stem)
-            matched.append(mapping[start:offset])
-        return matched
-
-    def _normalized(self, text):
-        """Normalized text and the position in `text` of each of its characters."""
-        lowered = text.lower() if self._do_lower_case else text
-        characters, mapping, place = [], [], 0
-        for i, ch in enumerate(text):
-            # Lower-casing may lengthen a character ("İ"), never merge two.
-            size = len(ch.lower()) if self._do_lower_case else 1
-            part = lowered[place : place + size]
-            place += size
-            if self._do_lower_case:
-                part = unicodedata.normalize("NFD", part)
-                part = "".join(c for c in part if unicodedata.category(c) != "Mn")
-            kept = [c for c in part if not is_dropped(c)]
-            characters.extend(kept)
-            mapping.extend([i] * len(kept))
-        return "".join(characters), mapping
+    _is_space = staticmethod(characters.is_space)
+    _is_punctuation = staticmethod(characters.is_punctuation)
+    _is_cjk_character = staticmethod(characters.is_cjk)
+    _is_control = staticmethod(characters.is_control)
+    _is_redundant = staticmethod(is_redundant)
 
 
-def _words(text):
-    """Words of a normalized text; CJK and punctuation characters stand alone."""
-    spaced = []
-    for ch in text:
-        if is_punctuation(ch) or is_cjk(ch):
-            spaced.append(f" {ch} ")
-        elif is_space(ch):
-            spaced.append(" ")
-        elif not is_dropped(ch):
-            spaced.append(ch)
-    return "".join(spaced).split()
+# Methods that decide the ids of a text; overriding one takes the slower exact path.
+_SPLITTING = (
+    "encode",
+    "tokenize",
+    "_tokenize",
+    "_translated",
+    "_word_piece_tokenize",
+    "token_to_id",
+    "tokens_to_ids",
+    "_is_space",
+    "_is_punctuation",
+    "_is_cjk_character",
+    "_is_control",
+)
 
 
-def _around(start, column, end):
-    return [part for part in (start, column, end) if part is not None]
+class _Spacing(dict):
+    """Table for str.translate that isolates, drops or keeps characters, on use."""
+
+    def __init__(self, tokenizer: Tokenizer):
+        super().__init__()
+        self.tokenizer = tokenizer
+
+    def __missing__(self, code: int) -> str:
+        ch, tokenizer = chr(code), self.tokenizer
+        if tokenizer._is_punctuation(ch) or tokenizer._is_cjk_character(ch):
+            form = f" {ch} "
+        elif tokenizer._is_space(ch):
+            form = " "
+        elif code in (0, 0xFFFD) or tokenizer._is_control(ch):
+            form = ""
+        else:
+            form = ch
+        self[code] = form
+        return form
+
+
+def _all_str(texts) -> bool:
+    return all(isinstance(text, str) for text in texts)

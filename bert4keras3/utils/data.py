@@ -163,8 +163,13 @@ class DataGenerator:
                 )
 
     def fortest(self, random: bool = False, prefetch: int = 0) -> Iterator:
-        """Yield the inputs of batches for ever, for `model.predict`."""
-        batches = (batch[0] for batch in self._endless(random))
+        """Yield the inputs of batches for ever, for `model.predict`.
+
+        Several inputs come as ((token_ids, segment_ids),): Keras would take a bare
+        pair for inputs and labels.
+        """
+        inputs = (batch[0] for batch in self._endless(random))
+        batches = ((x,) if isinstance(x, tuple) else x for x in inputs)
         return run_ahead(batches, prefetch) if prefetch else batches
 
     def to_dataset(self, types, shapes, names=None, padded_batch: bool = False):
