@@ -1,4 +1,4 @@
-"""Damaged configs: each builds a model with the checkpoint's very weights, or says no."""
+"""Damaged configs: a model with the checkpoint's very weights, or a refusal."""
 
 import json
 import pathlib
