@@ -83,7 +83,9 @@ def epochs(args, data, buckets):
     with jax.log_compiles():
         for _ in range(2):
             start = time.perf_counter()
-            classifier.fit(stream, steps_per_epoch=len(generator), verbose=0)
+            classifier.fit(
+                stream, steps_per_epoch=len(generator), verbose=0, shuffle=False
+            )
             seconds.append(time.perf_counter() - start)
     logging.getLogger("jax").removeHandler(counter)
     return counter.count, *seconds, dict(sorted(widths.items()))
@@ -96,7 +98,7 @@ def main():
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--buckets", type=int, nargs="+", default=[16, 24, 32, 64, 128])
-    parser.add_argument("--lengths", help="text file with one length a line, to draw from")
+    parser.add_argument("--lengths", help="text file of lengths to draw from")
     args = parser.parse_args()
     logging.getLogger("jax").propagate = False  # the log is counted, not shown
     lengths = None if args.lengths is None else np.loadtxt(args.lengths)
@@ -109,8 +111,9 @@ def main():
         count, first, second, widths = found[name]
         print(f"{name:8} {count} compilations for {len(buckets)} lengths, first epoch "
               f"{first:.1f} s, second {second:.1f} s, batches per length {widths}")
-    ratios = [b / a for a, b in zip(found["buckets"][1:3], found["fixed"][1:3], strict=True)]
-    print(f"buckets are {ratios[0]:.2f} x as fast with compilation, {ratios[1]:.2f} x after")
+    pairs = zip(found["buckets"][1:3], found["fixed"][1:3], strict=True)
+    first, second = (fixed / bucketed for bucketed, fixed in pairs)
+    print(f"buckets: {first:.2f} x as fast with compilation, {second:.2f} x without")
 
 
 if __name__ == "__main__":

@@ -81,7 +81,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     lines = corpus(args)
-    print(f"{len(lines)} lines, {np.mean([len(line) for line in lines]):.1f} characters")
+    mean = np.mean([len(line) for line in lines])
+    print(f"{len(lines)} lines of {mean:.1f} characters on average")
     functions = contestants(args, lines)
     times = {name: [] for name in functions}
     for _ in range(args.rounds):

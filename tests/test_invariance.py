@@ -10,6 +10,12 @@ from tiny_models import APPLICATIONS, FAMILIES, batch, build, shared
 
 ALL = list(itertools.product(FAMILIES, APPLICATIONS))
 every = pytest.mark.parametrize("family, application", ALL)
+# Each family and each application once; the other pairs in the slow suite.
+QUICK = set(zip(FAMILIES, APPLICATIONS, strict=True))
+each = pytest.mark.parametrize(
+    "family, application",
+    [pytest.param(*p, marks=() if p in QUICK else pytest.mark.slow) for p in ALL],
+)
 CLOSE = 2e-5
 
 
@@ -28,7 +34,7 @@ def test_padding(family, application):
     assert np.abs(short[real]).max() > 0.1
 
 
-@every
+@each
 def test_batch_order(family, application):
     t, inputs = shared(family, application), batch()
     order = [2, 0, 1]
@@ -36,7 +42,7 @@ def test_batch_order(family, application):
     np.testing.assert_allclose(run(t, inputs)[order], shuffled, atol=CLOSE)
 
 
-@every
+@each
 def test_eager_equals_compiled(family, application):
     t, inputs = shared(family, application), batch()
     compiled = t.model.predict(inputs, verbose=0)
@@ -84,7 +90,7 @@ def test_position_matters(family):
     assert difference[0, 0].max() > 1e-3
 
 
-@every
+@each
 def test_mixed_bfloat16(family, application):
     """Half the memory, nearly the same numbers; logits stay float32."""
     full, inputs = shared(family, application), batch()

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from bert4keras3.backend import runtime
+
 _GELU_FORMS = ("erf", "tanh")
 _gelu_form = "erf"
 _register = keras.saving.register_keras_serializable(package="bert4keras3")
@@ -11,7 +13,11 @@ _register = keras.saving.register_keras_serializable(package="bert4keras3")
 @_register
 def gelu_erf(x):
     """Exact GELU, x * Phi(x) (https://arxiv.org/abs/1606.08415)."""
-    return keras.activations.gelu(x, approximate=False)
+    if runtime.BACKEND == "torch":
+        return keras.activations.gelu(x, approximate=False)
+    # jax.nn.gelu goes through erfc, which takes 2.5 times as long on CPU.
+    wide = ops.cast(x, "float32")
+    return ops.cast(0.5 * wide * (1.0 + ops.erf(wide * 0.5**0.5)), x.dtype)
 
 
 @_register

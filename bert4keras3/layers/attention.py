@@ -162,11 +162,12 @@ class MultiHeadAttention(Layer):
     def _explicit(self, q, k, v, terms, dropping):
         relative, bias = terms.get("relative"), terms.get("bias")
         scale = 1.0 / math.sqrt(self.key_size) if self.attention_scale else 1.0
-        q = q * scale  # cheaper than scaling the scores
-        scores = ops.einsum("bthd,bshd->bhts", q, k)
+        # Heads in front: on CPU-XLA a tenth faster than einsum on (B, T, H, D).
+        q, k, v = (ops.swapaxes(x, 1, 2) for x in (q * scale, k, v))
+        scores = ops.matmul(q, ops.swapaxes(k, 2, 3))
         if relative is not None:
             relative = ops.cast(relative, scores.dtype)
-            scores = scores + ops.einsum("bthd,tsd->bhts", q, relative)
+            scores = scores + ops.einsum("bhtd,tsd->bhts", q, relative)
         if terms.get("position_scores") is not None:
             scores = scores + ops.cast(terms["position_scores"], scores.dtype) * scale
         if terms.get("residual") is not None:
@@ -175,13 +176,12 @@ class MultiHeadAttention(Layer):
         weights = normalize_scores(biased, terms["visible"], self.normalization)
         weights = ops.cast(weights, v.dtype)
         if dropping:
-            weights = runtime.dropout(
-                weights, self.attention_dropout, self.seed_generator
-            )
-        output = ops.einsum("bhts,bshd->bthd", weights, v)
+            rate, seed = self.attention_dropout, self.seed_generator
+            weights = runtime.dropout(weights, rate, seed)
+        output = ops.matmul(weights, v)
         if relative is not None:
-            output = output + ops.einsum("bhts,tsd->bthd", weights, relative)
-        return output, scores
+            output = output + ops.einsum("bhts,tsd->bhtd", weights, relative)
+        return ops.swapaxes(output, 1, 2), scores
 
     def _finish(self, output):
         context, scores = output
