@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import numpy as np
@@ -74,22 +75,43 @@ def peak_child(path):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def peak():
-    """Highest resident memory of this process so far, in MiB."""
-    # Not getrusage: its maximum is inherited from the process that started us.
+def status(field):
+    """A field of /proc/self/status in MiB."""
     with open("/proc/self/status") as file:
-        line = next(line for line in file if line.startswith("VmHWM"))
+        line = next(line for line in file if line.startswith(field))
     return int(line.split()[1]) / 1024
 
 
+class AnonymousPeak(threading.Thread):
+    """Highest anonymous memory, sampled; mapped file pages are the kernel's cache."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.peak, self.running = 0.0, True
+
+    def run(self):
+        while self.running:
+            self.peak = max(self.peak, status("RssAnon"))
+            time.sleep(0.002)
+
+
 def child(path):
+    """Build and load, and print peak memory beyond what the backend itself takes."""
     import keras
 
     keras.ops.zeros((2, 2)) + 1  # the backend is up: what remains is ours
-    before = peak()
+    before, before_all = status("RssAnon"), status("VmHWM")
+    sampler = AnonymousPeak()
+    sampler.start()
     t = built(checkpoint_path=path)
+    sampler.running = False
     size = sum(int(np.prod(v.shape)) * 4 for v in t.variables().values()) / 2**20
-    print(json.dumps({"before": before, "loaded": peak(), "model": size}))
+    everything = status("VmHWM") - before_all
+    print(
+        json.dumps(
+            {"anonymous": sampler.peak - before, "all": everything, "model": size}
+        )
+    )
 
 
 def main():
@@ -131,11 +153,11 @@ def main():
             ratio = statistics.median(x / y for x, y in pairs)
             print(f"{a} / {b}: {ratio:.2f}")
         memory = peak_child(prefix)
-        used = memory["loaded"] - memory["before"]
-        print(
-            f"peak memory of build and load: {used:.0f} MB, "
-            f"{used / memory['model']:.2f} x the model's {memory['model']:.0f} MB"
-        )
+        for kind in ("anonymous", "all"):
+            print(
+                f"peak memory of build and load ({kind}): {memory[kind]:.0f} MB, "
+                f"{memory[kind] / memory['model']:.2f} x the model's"
+            )
 
 
 if __name__ == "__main__":

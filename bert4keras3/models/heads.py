@@ -38,6 +38,11 @@ def next_sentence(t, x):
 
 def masked_lm(t, x):
     """(B, T, D) -> (B, T, V): dense, norm, tied projection, bias, activation."""
+    if isinstance(t.hidden_act, (list, tuple)):
+        raise ValueError(
+            "with_mlm needs one hidden_act for the head's dense layer. Received the "
+            f"gated form {list(t.hidden_act)}: build without with_mlm and add a head."
+        )
     dense = t.get(
         keras.layers.Dense,
         "MLM-Dense",
