@@ -163,3 +163,29 @@ def layer_norm(x, gamma, beta, epsilon):
     """Layer normalisation along the last axis in one call (torch only)."""
     gamma, beta = (ops.cast(t, x.dtype) for t in (gamma, beta))
     return _native().nn.functional.layer_norm(x, gamma.shape, gamma, beta, epsilon)
+
+
+def assign_all(variables, arrays, chunk=2**25):
+    """Assign numpy arrays to variables, on jax in groups of about `chunk` bytes.
+
+    One transfer call a group: a call for each of 200 small arrays costs more than
+    moving them. Groups keep the extra memory small.
+    """
+    if BACKEND != "jax":
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+        return
+    group, size = [], 0
+    for variable, array in zip(variables, arrays, strict=True):
+        group.append((variable, array))
+        size += array.nbytes
+        if size >= chunk:
+            _assign_group(group)
+            group, size = [], 0
+    _assign_group(group)
+
+
+def _assign_group(group):
+    moved = _native().device_put([array for _, array in group])
+    for (variable, _), array in zip(group, moved, strict=True):
+        variable.assign(array)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 
+from bert4keras3.backend import runtime
 from bert4keras3.checkpoints.errors import CheckpointError
 from bert4keras3.checkpoints.formats import open_checkpoint
 from bert4keras3.checkpoints.names import expand
@@ -69,9 +70,8 @@ class Weights:
                 self._fitted(row, name, row.convert(array, style), variables, report)
                 for (row, name), array in zip(pairs, raw, strict=True)
             ]
-            for (row, name), array in zip(pairs, arrays, strict=True):
-                variables[row.ours].assign(array)
-                report.loaded[row.ours] = name
+            runtime.assign_all([variables[row.ours] for row, _ in pairs], arrays)
+            report.loaded.update((row.ours, name) for row, name in pairs)
         if self.awaiting_weights:
             self.awaiting_weights = False
             done = {id(variables[ours]) for ours in report.loaded}
