@@ -30,7 +30,7 @@ setup(
         "jax": ["jax"],
         "tensorflow": ["tensorflow"],
         "torch": ["torch"],
-        "dev": ["pytest", "ruff"],
+        "dev": ["pytest", "ruff", "transformers"],
     },
     classifiers=[
         "Intended Audience :: Developers",
