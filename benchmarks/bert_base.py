@@ -36,6 +36,14 @@ def classifier(inputs, pooled, optimizer=keras.optimizers.AdamW):
     return model
 
 
+def steps(model, inputs, labels):
+    """(train step, inference) of a Keras model."""
+    return (
+        lambda: model.train_on_batch(inputs, labels),
+        lambda: model.predict_on_batch(inputs),
+    )
+
+
 def ours():
     """Our BERT with a pooled classifier: (train step, inference)."""
     from bert4keras3.models import build_transformer_model
@@ -54,10 +62,7 @@ def ours():
     )
     model = classifier(bert.model.inputs, bert.model.output, AdamW)
     ids, segments, labels = batch()
-    return (
-        lambda: model.train_on_batch((ids, segments), labels),
-        lambda: model.predict_on_batch((ids, segments)),
-    )
+    return steps(model, (ids, segments), labels)
 
 
 def keras_hub():
@@ -79,10 +84,7 @@ def keras_hub():
         "segment_ids": segments,
         "padding_mask": np.ones_like(ids),
     }
-    return (
-        lambda: model.train_on_batch(inputs, labels),
-        lambda: model.predict_on_batch(inputs),
-    )
+    return steps(model, inputs, labels)
 
 
 def transformers():

@@ -1,23 +1,17 @@
 """The pretraining scripts that make a vocabulary, a corpus and labelled samples."""
 
-import importlib
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from script_modules import imported
 
-FOLDER = Path(__file__).resolve().parent.parent / "examples" / "pretraining"
 NAMES = ("corpus", "build_vocab")
 
 
 @pytest.fixture
 def scripts(monkeypatch):
     """The scripts as modules, forgotten again after the test."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    yield {name: importlib.import_module(name) for name in NAMES}
-    for name in NAMES:
-        sys.modules.pop(name)
+    with imported(NAMES, monkeypatch) as modules:
+        yield modules
 
 
 def test_vocabulary_order_and_size(scripts):

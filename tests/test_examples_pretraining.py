@@ -1,25 +1,20 @@
 """The pretraining scripts: masking, whole words, batches, resumed training."""
 
-import importlib
 import shutil
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from script_modules import imported
 
-FOLDER = Path(__file__).resolve().parent.parent / "examples" / "pretraining"
 NAMES = ("data", "pretrain_mlm")
 
 
 @pytest.fixture
 def scripts(monkeypatch):
     """The scripts as modules, forgotten again after the test."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    yield {name: importlib.import_module(name) for name in NAMES}
-    for name in NAMES:
-        sys.modules.pop(name)
+    with imported(NAMES, monkeypatch) as modules:
+        yield modules
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ ALLOWED = {
     "generation": {"backend"},
     "optimizers": {"backend"},
     "losses": {"backend"},
-    "models": {"backend", "checkpoints", "generation", "layers", "utils"},
+    "models": {"backend", "checkpoints", "generation", "layers", "tokenizers", "utils"},
     "snippets": {"generation", "tokenizers", "utils"},
     "__init__": {"layers"},
 }

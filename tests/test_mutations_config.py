@@ -75,11 +75,11 @@ def test_mutated_configs(tmp_path, seed):
     rng = random.Random(seed)
     weights = arrays()
     path = pathlib.Path(tmp_path) / "config.json"
-    outcomes = []
+    outcomes = set()
     for _ in range(30):
         path.write_text(_mutated_text(rng), encoding="utf-8")
-        outcomes.append(_loaded_or_refused(str(path), weights))
-    assert False in outcomes
+        outcomes.add(_loaded_or_refused(str(path), weights))
+    assert outcomes == {True, False}
 
 
 def test_the_unharmed_config_loads(tmp_path):

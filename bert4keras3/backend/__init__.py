@@ -13,6 +13,9 @@ from bert4keras3.backend.activations import set_gelu as set_gelu
 from bert4keras3.backend.activations import swish as swish
 from bert4keras3.backend.graph import get_output_at as get_output_at
 from bert4keras3.backend.graph import search_layer as search_layer
+from bert4keras3.backend.legacy import flatten as flatten
+from bert4keras3.backend.legacy import reshape as reshape
+from bert4keras3.backend.legacy import where as where
 from bert4keras3.backend.tensors import align as align
 from bert4keras3.backend.tensors import (
     apply_rotary_position_embeddings as apply_rotary_position_embeddings,
@@ -22,13 +25,11 @@ from bert4keras3.backend.tensors import batch_gather as batch_gather
 from bert4keras3.backend.tensors import (
     divisible_temporal_padding as divisible_temporal_padding,
 )
-from bert4keras3.backend.tensors import flatten as flatten
 from bert4keras3.backend.tensors import piecewise_linear as piecewise_linear
 from bert4keras3.backend.tensors import root_mean_square as root_mean_square
 from bert4keras3.backend.tensors import rotate as rotate
 from bert4keras3.backend.tensors import sequence_masking as sequence_masking
 from bert4keras3.backend.tensors import sinusoidal_embeddings as sinusoidal_embeddings
-from bert4keras3.backend.tensors import where as where
 
 __all__ = [
     "K",
@@ -47,6 +48,7 @@ __all__ = [
     "leaky_relu",
     "ops",
     "piecewise_linear",
+    "reshape",
     "root_mean_square",
     "rotate",
     "search_layer",

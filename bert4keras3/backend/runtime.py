@@ -14,7 +14,7 @@ BACKEND = keras.config.backend()
 
 
 def _native():
-    return importlib.import_module({"jax": "jax"}.get(BACKEND, BACKEND))
+    return importlib.import_module(BACKEND)
 
 
 def is_traced(x):

@@ -35,27 +35,6 @@ def align(tensor, axes, ndim=None):
     return tensor
 
 
-def split_axis(x, axis, sizes):
-    """Reshape one axis into several, `sizes` may hold one -1."""
-    axis = axis % len(x.shape)
-    shape = ops.shape(x)
-    return ops.reshape(x, (*shape[:axis], *sizes, *shape[axis + 1 :]))
-
-
-def flatten(x, start=None, end=None):
-    """Merge axes start..end-1 of `x` into one."""
-    ndim = len(x.shape)
-    start = (start or 0) % ndim
-    end = ndim if end is None else end % (ndim + 1)
-    shape = ops.shape(x)
-    return ops.reshape(x, (*shape[:start], -1, *shape[end:]))
-
-
-def where(condition, x, y):
-    """Broadcasting `where` that accepts Python numbers."""
-    return ops.where(condition, x, y)
-
-
 def root_mean_square(x, axis=None, keepdims=False):
     """sqrt(mean(x ** 2)) along `axis`."""
     return ops.sqrt(ops.mean(ops.square(x), axis=axis, keepdims=keepdims))

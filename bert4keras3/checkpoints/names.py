@@ -91,6 +91,22 @@ def expand(rows, num_layers):
     return tuple(result)
 
 
+def mapped_rows(mapping, rows, variables):
+    """Rows whose TensorFlow names a mapping gives, the rest as in the table.
+
+    mapping: {layer name: [TensorFlow names in the order of the layer's weights]};
+    rows: of the table; variables: our names, in the layers' order.
+    """
+    known = {row.ours: row for row in rows}
+    result = []
+    for layer, names in mapping.items():
+        ours = [one for one in variables if one.split("/")[0] == layer]
+        # The shorter one ends it: weights of conditional norms have no names.
+        for one, name in zip(ours, names, strict=False):
+            result.append(replace(known.get(one, Row(one)), tf=name))
+    return result
+
+
 def _norm_as_tf(name):
     """Old PyTorch conversions call LayerNorm's weights gamma and beta."""
     if "LayerNorm" not in name:

@@ -91,11 +91,11 @@ def plan(rows, checkpoint):
     return style, pairs, report
 
 
-def missing_message(report, rows, style_names, checkpoint):
+def missing_message(report, rows, style, checkpoint):
     """Say which weights are missing and what the nearest names in the file are."""
-    lines = []
+    lines, names = [], {row.ours: row.name(style) for row in rows}
     for ours in report.missing[:8]:
-        wanted = style_names.get(ours) or ours
+        wanted = names[ours] or ours
         near = difflib.get_close_matches(wanted, list(checkpoint), n=3, cutoff=0.3)
         lines.append(
             f"  {ours} (expected {wanted!r}; nearest: {', '.join(near) or 'none'})"

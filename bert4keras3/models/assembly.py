@@ -3,6 +3,7 @@
 import keras
 
 from bert4keras3.layers import Concatenate1D, MultiHeadAttention
+from bert4keras3.models.awaiting import awaiting
 
 
 class Assembly:
@@ -17,8 +18,10 @@ class Assembly:
 
     def get(self, cls, name, **arguments):
         """Return the layer of that name, made on first use: re-use is weight tying."""
-        name = self.prefixed(name)
+        bare, name = name, self.prefixed(name)
         if name not in self.layers:
+            if self.awaiting_weights and bare in self.table_layers():
+                arguments = awaiting(arguments)
             self.layers[name] = cls(name=name, **arguments)
         return self.layers[name]
 

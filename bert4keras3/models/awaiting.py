@@ -1,38 +1,52 @@
 """Build without drawing random weights that a checkpoint will overwrite anyway.
 
 Drawing 100 million truncated normals costs more than everything else that
-`build_transformer_model` does, in time and in peak memory.
+`build_transformer_model` does, in time and in peak memory. Only layers of the name
+table are built with zeros; whatever else a subclass adds is drawn as usual.
 """
 
 import keras
 
-# Attribute with the initializer, attribute with its weight (if this layer holds it).
-_PLACES = (
-    ("kernel_initializer", "kernel"),
-    ("embeddings_initializer", "embeddings"),
-    ("hidden_initializer", "hidden_kernel"),
-)
+_PLACES = (("kernel_initializer", "kernel"), ("embeddings_initializer", "embeddings"))
 
 
 @keras.saving.register_keras_serializable(package="bert4keras3")
 class AwaitingWeights(keras.initializers.Zeros):
-    """Zeros that stand where a checkpoint's weights will come."""
+    """Zeros that stand where a checkpoint's weights will come.
+
+    wanted: the initializer to fall back on if they do not.
+    """
+
+    def __init__(self, wanted):
+        self.wanted = keras.initializers.get(wanted)
+
+    def get_config(self):
+        return {"wanted": keras.initializers.serialize(self.wanted)}
 
 
-def settle(layers, loaded, make_initializer):
-    """Draw what the checkpoint did not bring and put real initializers back.
+def awaiting(arguments):
+    """Put AwaitingWeights around the initializers among a layer's arguments."""
+    return {
+        key: AwaitingWeights(value) if key in dict(_PLACES) else value
+        for key, value in arguments.items()
+    }
 
-    layers: the model's layers; loaded: ids of the variables that were assigned;
-    make_initializer: makes the initializer that would have been used.
+
+def settle(layers, loaded):
+    """Draw what the checkpoint did not bring and put the wanted initializers back.
+
+    layers: the model's layers; loaded: ids of the variables that were assigned.
     """
     for layer in layers:
         for part in layer._flatten_layers():
             for attribute, weight in _PLACES:
-                if not isinstance(getattr(part, attribute, None), AwaitingWeights):
+                waiting = getattr(part, attribute, None)
+                if not isinstance(waiting, AwaitingWeights):
                     continue
-                initializer = make_initializer()
-                setattr(part, attribute, initializer)
-                variable = getattr(part, "_" + weight, None)
-                variable = getattr(part, weight, None) if variable is None else variable
+                setattr(part, attribute, waiting.wanted)
+                # Keras's `Dense.kernel` and `Embedding.embeddings` are computed from
+                # these; a layer that only hands its initializer on has neither.
+                variable = getattr(part, "_" + weight, getattr(part, weight, None))
                 if variable is not None and id(variable) not in loaded:
-                    variable.assign(initializer(variable.shape, dtype=variable.dtype))
+                    fresh = waiting.wanted.clone()
+                    variable.assign(fresh(variable.shape, dtype=variable.dtype))

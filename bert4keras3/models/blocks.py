@@ -11,7 +11,6 @@ from bert4keras3.layers import (
     LayerNormalization,
     MultiHeadAttention,
 )
-from bert4keras3.models.awaiting import AwaitingWeights
 from bert4keras3.models.positions import PositionEncoding
 
 
@@ -29,11 +28,7 @@ class Blocks:
 
     @property
     def initializer(self):
-        """A new kernel initializer; while weights are awaited, zeros."""
-        return AwaitingWeights() if self.awaiting_weights else self.random_initializer()
-
-    def random_initializer(self):
-        """A new random initializer, each has its own seed: truncated normal, 0.02."""
+        """A new kernel initializer, each has its own seed: truncated normal, 0.02."""
         return keras.initializers.TruncatedNormal(stddev=0.02)
 
     def get_inputs(self):
@@ -112,11 +107,9 @@ class Blocks:
         first: compute the block's output for the first token only, (B, 1, D).
         """
         name = self.layer_name(index, "MultiHeadSelfAttention")
-        x = (
-            self.get(FirstToken, "Pooler-Query", keepdims=True)(inputs)
-            if first
-            else inputs
-        )
+        x = inputs
+        if first:
+            x = self.get(FirstToken, "Pooler-Query", keepdims=True)(inputs)
         x = self.residual(x, self.attend(x, index, name, inputs), name)
         name = self.layer_name(index, "FeedForward")
         layer = self.get(

@@ -5,7 +5,6 @@ import os
 
 from bert4keras3.models import registry
 from bert4keras3.models.applications import APPLICATIONS
-from bert4keras3.models.config import ModelConfig as ModelConfig
 from bert4keras3.models.config import read_config
 from bert4keras3.utils.assets import asset_path
 

@@ -31,7 +31,7 @@ class Context:
         bias: float or bool tensor of a subclass's own `compute_attention_bias`.
         """
         if self.cache is not None:
-            return self.cache.attend(layer, x, index, self)
+            return self.cache.attend(layer, x, index, self, pair, bias)
         terms = {
             "visible": self.visible,
             "rotary": self.rotary,

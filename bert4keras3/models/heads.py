@@ -18,7 +18,7 @@ def pooled(t, x):
         keras.layers.Dense,
         "Pooler-Dense",
         units=t.hidden_size,
-        activation=activation_of(t.with_pool, "tanh"),
+        activation=activation_of(t.with_pool or True, "tanh"),  # NSP stands on it too
         kernel_initializer=t.initializer,
     )
     return layer(x)

@@ -12,9 +12,11 @@ def resized(layer, ours, array, shape):
     weights are rescaled (https://kexue.fm/archives/8444).
     """
     new = orthogonally_resize(array, shape)
-    part, _, kind = ours.split("/", 1)[1].partition("/")
+    part = ours.split("/")[1]
     if isinstance(layer, MultiHeadAttention) and layer.attention_scale:
-        return new * (shape[-1] / array.shape[-1]) ** 0.25 if part in "qk" else new
+        return (
+            new * (shape[-1] / array.shape[-1]) ** 0.25 if part in ("q", "k") else new
+        )
     if isinstance(layer, FeedForward):
         relu = layer.activation in ("relu", "leaky_relu")
         if part == "i0" and not relu:

@@ -3,13 +3,14 @@
 import dataclasses
 import json
 import os
-import shutil
 
+import keras
 import numpy as np
 
 from bert4keras3.checkpoints.atomic import atomic_write_bytes
 from bert4keras3.checkpoints.formats import write_checkpoint
 from bert4keras3.models.config import ALIASES
+from bert4keras3.tokenizers.vocab import find_vocab, vocab_text
 
 # format -> (name style, file name, config file name, writer's format)
 FORMATS = {
@@ -37,17 +38,17 @@ def save_folder(t, path, format="hf", dtype=None, vocab=None, overwrite=False):
     os.makedirs(path, exist_ok=True)
     target = os.path.join(path, weights_name)
     config_path = os.path.join(path, config_name)
-    if not overwrite and os.path.exists(config_path):
-        raise ValueError(f"{config_path} exists already. Pass overwrite=True.")
-    arrays = named_arrays(t, style, dtype)
-    metadata = {"format": "pt"} if kind == "safetensors" else None
-    write_checkpoint(
-        target, arrays, format=kind, metadata=metadata, overwrite=overwrite
-    )
-    if vocab is not None:
-        _write_vocab(os.path.join(path, "vocab.txt"), vocab)
     text = json.dumps(config_dict(t), ensure_ascii=False, indent=2) + "\n"
-    atomic_write_bytes(config_path, text.encode())
+    files = {config_path: text.encode()}
+    if vocab is not None:
+        files[os.path.join(path, "vocab.txt")] = _vocab_bytes(vocab)
+    for name in files:
+        if os.path.exists(name) and not overwrite:
+            raise ValueError(f"{name} exists already. Pass overwrite=True.")
+    arrays = named_arrays(t, style, dtype)
+    write_checkpoint(target, arrays, format=kind, overwrite=overwrite)
+    for name, content in files.items():
+        atomic_write_bytes(name, content)
     return target
 
 
@@ -58,15 +59,14 @@ def named_arrays(t, style, dtype=None):
         name = row.name(style)
         if name is None:
             continue
-        array = np.ascontiguousarray(row.convert(_value(variables[row.ours]), style))
+        array = np.ascontiguousarray(row.convert(to_numpy(variables[row.ours]), style))
         arrays[name] = array if dtype is None else array.astype(dtype)
     return arrays
 
 
-def _value(variable):
-    from keras import ops
-
-    return ops.convert_to_numpy(variable.value)
+def to_numpy(variable):
+    """Value of a Keras variable as a numpy array."""
+    return keras.ops.convert_to_numpy(variable.value)
 
 
 def config_dict(t):
@@ -94,11 +94,7 @@ def config_dict(t):
     return {"model_type": t.model_type, **values, **t.extra_config()}
 
 
-def _write_vocab(path, vocab):
+def _vocab_bytes(vocab):
     if isinstance(vocab, (str, os.PathLike)):
-        shutil.copyfile(vocab, path + ".tmp")
-        os.replace(path + ".tmp", path)
-        return
-    tokens = getattr(vocab, "_token_dict", vocab)
-    lines = [token for token, _ in sorted(tokens.items(), key=lambda pair: pair[1])]
-    atomic_write_bytes(path, ("\n".join(lines) + "\n").encode())
+        return find_vocab(vocab).read_bytes()
+    return vocab_text(getattr(vocab, "_token_dict", vocab)).encode()

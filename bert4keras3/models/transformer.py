@@ -2,7 +2,7 @@
 
 The hooks keep bert4keras's names, because scripts override and call them:
 `get_inputs`, `apply_embeddings`, `apply_main_layers`, `apply_final_layers`,
-`compute_attention_bias`, `compute_position_bias`, `variable_mapping`, `load_variable`.
+`compute_attention_bias`, `compute_position_bias`; those of weights are in `weights`.
 """
 
 import dataclasses

@@ -8,12 +8,13 @@ import numpy as np
 
 from bert4keras3.backend import runtime
 from bert4keras3.checkpoints.errors import CheckpointError
-from bert4keras3.checkpoints.formats import open_checkpoint
-from bert4keras3.checkpoints.names import expand
+from bert4keras3.checkpoints.formats import open_checkpoint, write_checkpoint
+from bert4keras3.checkpoints.lazy import Checkpoint
+from bert4keras3.checkpoints.names import Row, expand, mapped_rows
 from bert4keras3.checkpoints.transfer import missing_message, plan
 from bert4keras3.models.awaiting import settle
 from bert4keras3.models.resize import resized
-from bert4keras3.models.saving import save_folder
+from bert4keras3.models.saving import save_folder, to_numpy
 
 
 class Weights:
@@ -23,9 +24,24 @@ class Weights:
     compound_tokens, ignore_invalid_weights and autoresize_weights.
     """
 
-    def rows(self):
-        """Name-table rows of the variables this model has."""
+    def table_layers(self):
+        """Names, without prefix, of the layers the name table speaks of."""
+        rows = expand(self.names, self.num_hidden_layers)
+        return {row.ours.split("/")[0] for row in rows}
+
+    def rows(self, mapping=None):
+        """Name-table rows of the variables this model has.
+
+        mapping: {layer name: [TensorFlow names]} in its place; by default what a
+        subclass's own `variable_mapping` says, else the table.
+        """
         variables = self.variables()
+        rows = self._table_rows(variables)
+        if mapping is None and self._overrides("variable_mapping"):
+            mapping = self.variable_mapping()
+        return rows if mapping is None else mapped_rows(mapping, rows, variables)
+
+    def _table_rows(self, variables):
         rows = expand(self.names, self.num_hidden_layers)
         return [row for row in rows if row.ours in variables]
 
@@ -40,50 +56,111 @@ class Weights:
                 found[f"{name.removeprefix(self.prefix)}/{inside}"] = variable
         return found
 
-    def load(self, checkpoint, strict=None):
+    def load(self, checkpoint, strict=None, mapping=None):
         """Copy a checkpoint's weights into the built model; returns a LoadReport.
 
         checkpoint: path of a TensorFlow checkpoint, a Hugging Face folder or file, an
         .npz, or {name: array}; strict: raise when a weight of the model is missing
-        (default: unless ignore_invalid_weights), otherwise warn and name it.
+        (default: unless ignore_invalid_weights), otherwise warn and name it;
+        mapping: see `rows`.
         Raises CheckpointError; then no weight of the model has changed.
         """
         strict = not self.ignore_invalid_weights if strict is None else strict
-        variables = self.variables()
-        rows = self.rows()
+        variables, rows = self.variables(), self.rows(mapping)
         with open_checkpoint(checkpoint) as source:
             style, pairs, report = plan(rows, source)
-            wanted = {row.ours: row.name(style) for row in rows}
             messages = [self._foreign_message(report)]
             if report.missing:
-                messages.append(missing_message(report, rows, wanted, source))
+                messages.append(missing_message(report, rows, style, source))
             for message in filter(None, messages):
                 if strict:
                     raise CheckpointError(message)
                 warnings.warn(message, stacklevel=2)
             # Everything is read (checksums included) and shaped before the first
             # assignment, so that an error leaves nothing half-loaded.
-            # Two readers: verifying checksums is bound by one core's arithmetic.
-            with ThreadPoolExecutor(2) as readers:
-                raw = list(readers.map(lambda pair: source[pair[1]].read(), pairs))
+            arrays = self._read(source, pairs, style)
             arrays = [
-                self._fitted(row, name, row.convert(array, style), variables, report)
-                for (row, name), array in zip(pairs, raw, strict=True)
+                self._fitted(row, name, array, variables, report)
+                for (row, name), array in zip(pairs, arrays, strict=True)
             ]
             runtime.assign_all([variables[row.ours] for row, _ in pairs], arrays)
             report.loaded.update((row.ours, name) for row, name in pairs)
         if self.awaiting_weights:
             self.awaiting_weights = False
-            done = {id(variables[ours]) for ours in report.loaded}
-            real = [
-                x for x in self.layers.values() if isinstance(x, keras.layers.Layer)
-            ]
-            settle(real, done, self.random_initializer)
-        if report.resized:
-            warnings.warn(
-                f"{report.path}: resized {', '.join(report.resized)}", stacklevel=2
+            layers = self.layers.values()
+            settle(
+                [one for one in layers if isinstance(one, keras.layers.Layer)],
+                {id(variables[ours]) for ours in report.loaded},
             )
+        if report.resized:
+            resized_names = ", ".join(report.resized)
+            warnings.warn(f"{report.path}: resized {resized_names}", stacklevel=2)
         return report
+
+    def _read(self, source, pairs, style):
+        """Arrays of (row, name) pairs in our layout and vocabulary."""
+        if style == "tf" and self._overrides("load_variable"):
+            return [self.load_variable(source, name) for _, name in pairs]
+        # Two readers: verifying checksums is bound by one core's arithmetic.
+        with ThreadPoolExecutor(2) as readers:
+            raw = readers.map(lambda pair: source[pair[1]].read(), pairs)
+            return [
+                self._ours(row, array, style)
+                for (row, _), array in zip(pairs, raw, strict=True)
+            ]
+
+    def _ours(self, row, array, style):
+        array = row.convert(array, style)
+        return self.load_embeddings(array) if row.kind == "vocab" else array
+
+    def _overrides(self, hook):
+        return getattr(type(self), hook) is not getattr(Weights, hook)
+
+    # --- bert4keras's names for all this --------------------------------------
+
+    def variable_mapping(self):
+        """{layer name without prefix: [TensorFlow names]}, a view of the name table.
+
+        A subclass may override it; the order is that of the layer's weights.
+        """
+        variables, mapping = self.variables(), {}
+        names = {row.ours: row.tf for row in self._table_rows(variables)}
+        for ours in variables:
+            if names.get(ours):
+                mapping.setdefault(ours.split("/")[0], []).append(names[ours])
+        return mapping
+
+    def load_variable(self, checkpoint, name):
+        """Read one array by its TensorFlow name, in our layout and vocabulary.
+
+        checkpoint: whatever `load` takes. A subclass may transpose or select here.
+        """
+        opened = isinstance(checkpoint, Checkpoint)
+        array = (checkpoint if opened else open_checkpoint(checkpoint))[name].read()
+        return self._ours(self._row_of(name), array, "tf")
+
+    def create_variable(self, name, value, dtype=None):
+        """Turn one of our arrays into what a TensorFlow checkpoint holds."""
+        array = np.ascontiguousarray(self._row_of(name).convert(value, "tf"))
+        return array if dtype is None else array.astype(dtype)
+
+    def _row_of(self, name):
+        rows = expand(self.names, self.num_hidden_layers)
+        return next((row for row in rows if row.tf == name), Row(name, tf=name))
+
+    def load_weights_from_checkpoint(self, checkpoint, mapping=None):
+        """`load` by its old name."""
+        return self.load(checkpoint, mapping=mapping)
+
+    def save_weights_as_checkpoint(self, filename, mapping=None, dtype=None):
+        """Write a TensorFlow checkpoint, replacing an older one, as scripts expect."""
+        variables = self.variables()
+        arrays = {
+            row.tf: self.create_variable(row.tf, to_numpy(variables[row.ours]), dtype)
+            for row in self.rows(mapping)
+            if row.tf
+        }
+        return write_checkpoint(filename, arrays, format="tf", overwrite=True)
 
     def _foreign_message(self, report):
         """Say that the checkpoint holds what this family does not have, or None."""
@@ -97,10 +174,8 @@ class Weights:
         )
 
     def _fitted(self, row, name, array, variables, report):
-        """Apply the vocabulary and resize rules; check the shape."""
+        """Check the shape; resize if that is allowed."""
         variable = variables[row.ours]
-        if row.kind == "vocab":
-            array = self.load_embeddings(array)
         if tuple(array.shape) != tuple(variable.shape):
             if not self.autoresize_weights:
                 raise CheckpointError(

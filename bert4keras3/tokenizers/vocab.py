@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bert4keras3.tokenizers.characters import is_cjk, is_punctuation
-
-ASSETS = Path(__file__).parents[1] / "assets"
+from bert4keras3.utils.assets import asset_path
 
 
 def find_vocab(path) -> Path:
@@ -14,9 +13,7 @@ def find_vocab(path) -> Path:
 
     A name that is no path stands for a model bundled with the package.
     """
-    path = Path(path)
-    if not path.exists() and (ASSETS / path).is_dir():
-        path = ASSETS / path
+    path = Path(asset_path(path))
     if path.is_dir():
         path = path / "vocab.txt"
     if not path.exists():
@@ -118,12 +115,16 @@ def save_vocab(dict_path, token_dict: dict, encoding: str = "utf-8") -> None:
 
     Raises ValueError if the ids are not 0, 1, 2, ...: lines could not stand for them.
     """
+    Path(dict_path).write_bytes(vocab_text(token_dict).encode(encoding))
+
+
+def vocab_text(token_dict: dict) -> str:
+    """The text of a vocabulary file; raises ValueError as `save_vocab` does."""
     tokens = sorted(token_dict, key=token_dict.get)
     for number, token in enumerate(tokens):
         if token_dict[token] != number:
             raise ValueError(
                 f"token {token!r} has id {token_dict[token]}, but would stand on line "
-                f"{number} of {dict_path}. Ids must be 0, 1, 2, ... without gaps."
+                f"{number} of the file. Ids must be 0, 1, 2, ... without gaps."
             )
-    text = "".join(f"{token}\n" for token in tokens)
-    Path(dict_path).write_bytes(text.encode(encoding))
+    return "".join(f"{token}\n" for token in tokens)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from bert4keras3.utils.grouping import BucketGrouper
+from bert4keras3.utils.grouping import BucketGrouper, grouped
 from bert4keras3.utils.padding import LengthBuckets
 from bert4keras3.utils.parallel import prefetch as run_ahead
 
@@ -127,12 +127,12 @@ class DataGenerator:
     def _regrouped(self, stream: Iterable) -> Iterator:
         """Reorder samples so that every batch_size in a row share a bucket."""
         grouper = BucketGrouper(self.batch_size)
-        for item in stream:
-            batch = grouper.add(item, self.buckets.index(self.length_of(item)))
-            yield from batch or ()
-        for batch in grouper.merged():
+        for batch in grouped(stream, self._bucket, grouper):
             yield from batch
         yield from grouper.rest()
+
+    def _bucket(self, item) -> int:
+        return self.buckets.index(self.length_of(item))
 
     def _full_batches(self, stream: Iterable) -> Iterator:
         batch = []

@@ -28,8 +28,9 @@ class BucketGrouper:
         Starting with the long ones leaves short samples over: their bucket fills
         soonest in the next pass, so no sample waits for many passes.
         """
-        items = [(b, d) for b in sorted(self.waiting, reverse=True)
-                 for d in self.waiting[b]]
+        items = [
+            (b, d) for b in sorted(self.waiting, reverse=True) for d in self.waiting[b]
+        ]
         full = len(items) // self.batch_size * self.batch_size
         self.waiting = {}
         for bucket, item in items[full:]:

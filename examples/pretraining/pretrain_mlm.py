@@ -6,8 +6,8 @@
 
 zh-tiny (4 layers, hidden size 256, vocabulary 6,244) reaches the figures in
 bert4keras3/assets/zh-tiny/README.md; on 2 CPU cores KERAS_BACKEND=tensorflow was
-the fastest backend, about 15,000 tokens a second. A stopped run goes on from
-<out>/training.npz when the same command is given again.
+the fastest backend. A stopped run goes on from <out>/training.npz when the same
+command is given again.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import keras
 import numpy as np
 from data import Batches, Stream
 
+from bert4keras3.backend import batch_gather
 from bert4keras3.models import build_transformer_model
 from bert4keras3.tokenizers import load_vocab
 
@@ -54,8 +55,7 @@ class GatherPositions(keras.layers.Layer):
     """Pick tokens: x (B, T, D), positions (B, K) -> (B, K, D)."""
 
     def call(self, x, positions):
-        index = keras.ops.expand_dims(positions, -1)
-        return keras.ops.take_along_axis(x, index, axis=1)
+        return batch_gather(x, positions)
 
     def compute_mask(self, x, mask=None):
         return None  # no padding stays among the picked tokens
@@ -73,15 +73,14 @@ def masked_model(transformer):
     model = transformer.model
     layer = model.get_layer
     # What enters the MLM head is what the last block's norm gives out.
-    blocks = sum("FeedForward-Norm" in one.name for one in model.layers)
-    x = layer(f"Transformer-{blocks - 1}-FeedForward-Norm").output
+    last = transformer.num_hidden_layers - 1
+    x = layer(f"Transformer-{last}-FeedForward-Norm").output
     positions = keras.Input((None,), dtype="int32", name="Masked-Position")
     x = GatherPositions(name="Masked-Token")(x, positions)
     x = layer("MLM-Norm")(layer("MLM-Dense")(x))
     x = layer("MLM-Bias")(layer("Embedding-Token")(x, mode="dense"))
     logits = keras.layers.Activation("linear", dtype="float32", name="Logits")(x)
-    inputs = [model.get_layer(n).output for n in ("Input-Token", "Input-Segment")]
-    return keras.Model([*inputs, positions], logits)
+    return keras.Model([*model.inputs, positions], logits)
 
 
 def make_optimizer(steps, peak):

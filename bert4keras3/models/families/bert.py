@@ -117,7 +117,6 @@ class BERT(Transformer):
         """Heads on the last hidden states: [pooled or NSP][, MLM], or the states."""
         outputs = []
         if self.with_pool or self.with_nsp:
-            self.with_pool = self.with_pool or True  # NSP stands on the pooler
             x = heads.pooled(self, inputs)
             outputs.append(heads.next_sentence(self, x) if self.with_nsp else x)
         if self.with_mlm:

@@ -36,7 +36,8 @@ class RoFormerV2(RoFormer):
     }
     ignored_keys = frozenset({"norm_type", "use_bias", "pooler_activation"})
 
-    def random_initializer(self):
+    @property
+    def initializer(self):
         """A new depth-scaled normal initializer."""
         return DepthScaledNormal(self.num_hidden_layers)
 
