@@ -2,8 +2,10 @@
 
     KERAS_BACKEND=jax python benchmarks/checkpoint_load.py --rounds 5
 
-Prints medians and ratios, the time to build the functional model, and the peak
-memory while loading relative to the model's size.
+Every measurement is the first load of a fresh process, into a model just built, with
+the file in the page cache: what a script does. Prints medians and ratios taken round
+by round, the time to build the functional model, and the peak memory of build and load
+relative to the model's size.
 """
 
 import argparse
@@ -37,20 +39,21 @@ def built(**kwargs):
     )
 
 
+def unloaded():
+    """The same, as it is while it waits for a checkpoint."""
+    from bert4keras3.models.families.bert import BERT
+
+    t = BERT(CONFIG, with_pool=True, with_mlm=True)
+    t.build(awaiting_weights=True)
+    return t
+
+
 def timed(function):
     start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
-
-
-def tensorflow_load(t, prefix):
-    """What a user would write with TensorFlow: read each tensor, assign it."""
-    import tensorflow as tf
-
-    reader = tf.train.load_checkpoint(prefix)
-    variables = t.variables()
-    for row in t.rows():
-        variables[row.ours].assign(row.convert(reader.get_tensor(row.tf), "tf"))
+    kept = function()
+    seconds = time.perf_counter() - start
+    del kept
+    return seconds
 
 
 def settled(t):
@@ -59,15 +62,55 @@ def settled(t):
         getattr(variable.value, "block_until_ready", lambda: None)()
 
 
-def copy_all(arrays):
-    """Every array into fresh memory, all kept, as a loaded model keeps them."""
-    return [np.array(array, copy=True) for array in arrays]
+def ours(path):
+    """Our loader on any format."""
+    t = unloaded()
+    return lambda: (t.load(path), settled(t))
 
 
-def peak_child(path):
-    """Peak memory of a fresh process before and after it builds and loads."""
+def tensorflow(prefix):
+    """What a user would write with TensorFlow: read each tensor, assign it."""
+    import tensorflow as tf
+
+    t = unloaded()
+    # TensorFlow loads much of itself on first use, which is not part of a load.
+    tf.train.load_checkpoint(prefix).get_tensor("bert/pooler/dense/bias")
+
+    def load():
+        reader = tf.train.load_checkpoint(prefix)
+        variables = t.variables()
+        for row in t.rows():
+            array = row.convert(reader.get_tensor(row.tf), "tf")
+            variables[row.ours].assign(array)
+        settled(t)
+
+    return load
+
+
+def numpy_copy(path):
+    """Every array of the file into fresh memory, all kept, as a loaded model does."""
+    from bert4keras3.checkpoints.formats import open_checkpoint
+
+    unloaded()
+    source = open_checkpoint(path)
+    arrays = [source[name].read() for name in source]
+    for array in arrays:
+        array.max()  # the mapped pages are there
+    return lambda: [np.array(array, copy=True) for array in arrays]
+
+
+CONTESTANTS = {
+    "ours, TF checkpoint": (ours, "tf"),
+    "TensorFlow, same": (tensorflow, "tf"),
+    "ours, safetensors": (ours, "hf"),
+    "numpy copy, same bytes": (numpy_copy, "hf"),
+}
+
+
+def in_child(*arguments):
+    """Run this file with --child in a fresh process; returns what it prints."""
     done = subprocess.run(
-        [sys.executable, __file__, "--child", path],
+        [sys.executable, __file__, "--child", *arguments],
         capture_output=True,
         text=True,
         check=True,
@@ -95,32 +138,51 @@ class AnonymousPeak(threading.Thread):
             time.sleep(0.002)
 
 
-def child(path):
-    """Build and load, and print peak memory beyond what the backend itself takes."""
+def peak(path):
+    """Peak memory of build and load beyond what the backend itself takes, in MiB."""
     import keras
 
     keras.ops.zeros((2, 2)) + 1  # the backend is up: what remains is ours
     before, before_all = status("RssAnon"), status("VmHWM")
     sampler = AnonymousPeak()
     sampler.start()
+    start = time.perf_counter()
     t = built(checkpoint_path=path)
+    seconds = time.perf_counter() - start
     sampler.running = False
-    size = sum(int(np.prod(v.shape)) * 4 for v in t.variables().values()) / 2**20
-    everything = status("VmHWM") - before_all
+    return {
+        "seconds": seconds,
+        "anonymous": sampler.peak - before,
+        "all": status("VmHWM") - before_all,
+        "model": sum(int(np.prod(v.shape)) for v in t.variables().values()) / 2**18,
+    }
+
+
+def child(what, path):
+    """One measurement, printed as JSON."""
     print(
-        json.dumps(
-            {"anonymous": sampler.peak - before, "all": everything, "model": size}
-        )
+        json.dumps(peak(path) if what == "peak" else timed(CONTESTANTS[what][0](path)))
     )
+
+
+def report(times):
+    """Print medians, and the two ratios that matter."""
+    for name, seconds in times.items():
+        print(f"{name:24} median {statistics.median(seconds):.3f} s")
+    names = list(times)
+    for a, b in (names[:2], names[2:]):
+        ratios = [x / y for x, y in zip(times[a], times[b], strict=True)]
+        spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
+        print(f"{a} / {b}: {statistics.median(ratios):.2f} ({spread})")
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--child")
+    parser.add_argument("--child", nargs=2)
     args = parser.parse_args()
     if args.child:
-        child(args.child)
+        child(*args.child)
         return
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
@@ -128,31 +190,18 @@ def main():
         print(f"build with random weights: {time.perf_counter() - start:.2f} s")
         t.save(os.path.join(folder, "tf"), format="tf")
         t.save(os.path.join(folder, "hf"), format="hf")
-        prefix = os.path.join(folder, "tf", "bert_model.ckpt")
-        safetensors = os.path.join(folder, "hf", "model.safetensors")
-        start = time.perf_counter()
-        built(checkpoint_path=prefix)
-        print(f"build and load a checkpoint: {time.perf_counter() - start:.2f} s")
-        arrays = [np.array(v.value) for v in t.variables().values()]
-        contestants = {
-            "ours, TF checkpoint": lambda: (t.load(prefix), settled(t)),
-            "TensorFlow, same": lambda: (tensorflow_load(t, prefix), settled(t)),
-            "ours, safetensors": lambda: (t.load(safetensors), settled(t)),
-            "numpy copy, same bytes": lambda: copy_all(arrays),
+        paths = {
+            "tf": os.path.join(folder, "tf", "bert_model.ckpt"),
+            "hf": os.path.join(folder, "hf", "model.safetensors"),
         }
-        times = {name: [] for name in contestants}
-        for function in contestants.values():
-            function()
+        del t
+        times = {name: [] for name in CONTESTANTS}
         for _ in range(args.rounds):
-            for name, function in contestants.items():
-                times[name].append(timed(function))
-        for name, seconds in times.items():
-            print(f"{name:24} median {statistics.median(seconds):.3f} s")
-        for a, b in (list(contestants)[:2], list(contestants)[2:]):
-            pairs = zip(times[a], times[b], strict=True)
-            ratio = statistics.median(x / y for x, y in pairs)
-            print(f"{a} / {b}: {ratio:.2f}")
-        memory = peak_child(prefix)
+            for name, (_, kind) in CONTESTANTS.items():
+                times[name].append(in_child(name, paths[kind]))
+        report(times)
+        memory = in_child("peak", paths["tf"])
+        print(f"build and load a TF checkpoint: {memory['seconds']:.2f} s")
         for kind in ("anonymous", "all"):
             print(
                 f"peak memory of build and load ({kind}): {memory[kind]:.0f} MB, "

@@ -139,4 +139,4 @@ def test_layers_of_ones_own_are_drawn_beside_a_checkpoint():
     t = Case("bert_pool").build(model=WithLayers, with_pool=False)
     found = values(t)
     for name in ("My-LSTM/lstm_cell/kernel", "My-PReLU/alpha"):
-        assert found[name].std() > 0.005, name
+        assert np.count_nonzero(found[name]) > 0.9 * found[name].size, name

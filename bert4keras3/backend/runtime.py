@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from bert4keras3.backend.memory import aligned, packed
+
 BACKEND = keras.config.backend()
 
 
@@ -165,6 +167,18 @@ def layer_norm(x, gamma, beta, epsilon):
     return _native().nn.functional.layer_norm(x, gamma.shape, gamma, beta, epsilon)
 
 
+def untouched_zeros(shape, dtype):
+    """Zeros that on jax/CPU take no memory and no time before they are read.
+
+    jax uses an aligned NumPy array as it is, and the pages of a fresh NumPy array
+    exist only once they are touched: placeholders of weights never are.
+    """
+    if BACKEND != "jax" or device_kind() != "cpu" or dtype == "bfloat16":
+        return ops.zeros(shape, dtype)
+    memory = aligned(int(np.prod(shape)) * np.dtype(dtype).itemsize, np.zeros)
+    return _native().device_put(memory.view(dtype).reshape(shape))
+
+
 def assign_all(variables, arrays, chunk=2**25):
     """Assign numpy arrays to variables, on jax in groups of about `chunk` bytes.
 
@@ -182,10 +196,15 @@ def assign_all(variables, arrays, chunk=2**25):
         if size >= chunk:
             _assign_group(group)
             group, size = [], 0
-    _assign_group(group)
+    if group:
+        _assign_group(group)
 
 
 def _assign_group(group):
-    moved = _native().device_put([array for _, array in group])
-    for (variable, _), array in zip(group, moved, strict=True):
+    variables, arrays = zip(*group, strict=True)
+    turned = [i for i, array in enumerate(arrays) if not array.flags.c_contiguous]
+    arrays = list(arrays)
+    for i, array in zip(turned, packed([arrays[i] for i in turned]), strict=True):
+        arrays[i] = array
+    for variable, array in zip(variables, _native().device_put(arrays), strict=True):
         variable.assign(array)

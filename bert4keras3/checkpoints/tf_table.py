@@ -20,6 +20,8 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 def read_varint(data: bytes, position: int) -> tuple[int, int]:
     """Return an unsigned varint of at most 64 bits and the position after it."""
+    if position < len(data) and data[position] < 0x80:
+        return data[position], position + 1  # nearly all of them
     value = shift = 0
     while True:
         if position >= len(data) or shift > 63:

@@ -20,7 +20,7 @@ class Assembly:
         """Return the layer of that name, made on first use: re-use is weight tying."""
         bare, name = name, self.prefixed(name)
         if name not in self.layers:
-            if self.awaiting_weights and bare in self.table_layers():
+            if self.awaiting_weights and bare in self.table_layers:
                 arguments = awaiting(arguments)
             self.layers[name] = cls(name=name, **arguments)
         return self.layers[name]

@@ -7,6 +7,8 @@ table are built with zeros; whatever else a subclass adds is drawn as usual.
 
 import keras
 
+from bert4keras3.backend import runtime
+
 _PLACES = (("kernel_initializer", "kernel"), ("embeddings_initializer", "embeddings"))
 
 
@@ -19,6 +21,13 @@ class AwaitingWeights(keras.initializers.Zeros):
 
     def __init__(self, wanted):
         self.wanted = keras.initializers.get(wanted)
+
+    def __call__(self, shape, dtype=None):
+        return runtime.untouched_zeros(shape, dtype or keras.config.floatx())
+
+    def clone(self):
+        # Through a config, as Keras does it, this would import TensorFlow.
+        return AwaitingWeights(self.wanted.clone())
 
     def get_config(self):
         return {"wanted": keras.initializers.serialize(self.wanted)}

@@ -1,7 +1,7 @@
 """Weights: the part of a Transformer that loads and saves checkpoints."""
 
+import functools
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -24,6 +24,7 @@ class Weights:
     compound_tokens, ignore_invalid_weights and autoresize_weights.
     """
 
+    @functools.cached_property
     def table_layers(self):
         """Names, without prefix, of the layers the name table speaks of."""
         rows = expand(self.names, self.num_hidden_layers)
@@ -101,13 +102,8 @@ class Weights:
         """Arrays of (row, name) pairs in our layout and vocabulary."""
         if style == "tf" and self._overrides("load_variable"):
             return [self.load_variable(source, name) for _, name in pairs]
-        # Two readers: verifying checksums is bound by one core's arithmetic.
-        with ThreadPoolExecutor(2) as readers:
-            raw = readers.map(lambda pair: source[pair[1]].read(), pairs)
-            return [
-                self._ours(row, array, style)
-                for (row, _), array in zip(pairs, raw, strict=True)
-            ]
+        # One reader: checksums are short NumPy calls, for whose lock two would queue.
+        return [self._ours(row, source[name].read(), style) for row, name in pairs]
 
     def _ours(self, row, array, style):
         array = row.convert(array, style)
