@@ -80,7 +80,7 @@ def tensorflow(prefix):
         reader = tf.train.load_checkpoint(prefix)
         variables = t.variables()
         for row in t.rows():
-            array = row.convert(reader.get_tensor(row.tf), "tf")
+            array = row.read(reader.get_tensor(row.tf), "tf")
             variables[row.ours].assign(array)
         settled(t)
 

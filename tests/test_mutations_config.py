@@ -66,7 +66,7 @@ def _loaded_or_refused(path, weights):
     variables = t.variables()
     for row in t.rows():
         found = np.asarray(variables[row.ours].numpy())
-        assert found.tobytes() == row.convert(weights[row.tf], "tf").tobytes()
+        assert found.tobytes() == row.read(weights[row.tf], "tf").tobytes()
     return True
 
 

@@ -47,7 +47,7 @@ def test_round_trip(pair, format, tmp_path):
 def test_round_trip_of_a_dict(pair):
     source, target = pair
     named = values(source)
-    arrays = {row.tf: row.convert(named[row.ours], "tf") for row in source.rows()}
+    arrays = {row.tf: row.written(named[row.ours], "tf") for row in source.rows()}
     target.load(arrays)
     assert_same(values(source), values(target))
     randomize(target, seed=1)

@@ -31,5 +31,5 @@ def arrays():
     for row in t.rows():
         shape = keras.ops.shape(t.variables()[row.ours])
         array = rng.normal(size=shape).astype("float32")
-        found[row.tf] = np.ascontiguousarray(row.convert(array, "tf"))
+        found[row.tf] = np.ascontiguousarray(row.written(array, "tf"))
     return found

@@ -10,39 +10,66 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 
+BOTH = ("tf", "hf")
+
+
 @dataclass(frozen=True)
 class Row:
     """Names of one variable and how its array changes between formats.
 
-    kind: "plain"; "dense" (transposed in HF); "dense_t" (transposed in both);
-    "vocab" (first axis follows keep_tokens and compound_tokens).
+    turned: the styles that store it transposed; vocab: the axis, of our array, that
+    follows keep_tokens and compound_tokens, or None; part: (index, count) when that
+    style stores `count` of our arrays side by side on its last axis under one name,
+    as {style: (index, count)}; aliases: names that Hugging Face files use for the
+    same array, taken when `hf` itself is absent.
     """
 
     ours: str
     tf: str | None = None
     hf: str | None = None
-    kind: str = "plain"
+    turned: tuple = ()
+    vocab: int | None = None
+    part: tuple = ()
+    aliases: tuple = ()
 
     def name(self, style):
         """The name in "tf" or "hf" style, None when that format has no such weight."""
         return getattr(self, style)
 
-    def convert(self, array, style):
-        """Turn an array of that style into ours, or ours into theirs."""
-        turned = self.kind == "dense_t" or (self.kind == "dense" and style == "hf")
-        return np.transpose(array) if turned else array
+    def spellings(self, style):
+        """All names under which a file of that style may hold the array."""
+        names = (self.name(style), *(self.aliases if style == "hf" else ()))
+        return [name for name in names if name]
+
+    def place(self, style):
+        """(index, count) of our array inside theirs; (0, 1) when it is the whole."""
+        return dict(self.part).get(style, (0, 1))
+
+    def read(self, array, style):
+        """Turn an array of that style into ours."""
+        index, count = self.place(style)
+        if count > 1:
+            size = array.shape[-1] // count
+            array = array[..., index * size : (index + 1) * size]
+        return np.transpose(array) if style in self.turned else array
+
+    def written(self, array, style):
+        """Turn our array into theirs, or into its part of theirs."""
+        return np.transpose(array) if style in self.turned else array
 
 
-def plain(ours, tf=None, hf=None, kind="plain"):
+def plain(ours, tf=None, hf=None, **how):
     """A one-row table."""
-    return (Row(ours, tf, hf, kind),)
+    return (Row(ours, tf, hf, **how),)
 
 
-def dense(ours, tf, hf, bias=True):
-    """Kernel and bias of a dense layer."""
-    rows = (Row(f"{ours}/kernel", f"{tf}/kernel", f"{hf}.weight", "dense"),)
+def dense(ours, tf, hf, bias=True, **how):
+    """Kernel and bias of a dense layer; Hugging Face stores the kernel transposed."""
+    how = {"turned": ("hf",), **how}
+    rows = (Row(f"{ours}/kernel", f"{tf}/kernel", f"{hf}.weight", **how),)
     if bias:
-        rows += (Row(f"{ours}/bias", f"{tf}/bias", f"{hf}.bias"),)
+        how.pop("turned")
+        rows += (Row(f"{ours}/bias", f"{tf}/bias", f"{hf}.bias", **how),)
     return rows
 
 
@@ -66,8 +93,17 @@ def renamed(rows, *pairs, style="hf"):
         name = row.name(style)
         for old, new in pairs:
             name = name.replace(old, new) if name else name
-        result.append(replace(row, **{style: name}))
+        extra = {}
+        if style == "hf":
+            extra["aliases"] = tuple(_replaced(one, pairs) for one in row.aliases)
+        result.append(replace(row, **{style: name}, **extra))
     return tuple(result)
+
+
+def _replaced(name, pairs):
+    for old, new in pairs:
+        name = name.replace(old, new)
+    return name
 
 
 def without(rows, *words):
@@ -76,18 +112,19 @@ def without(rows, *words):
 
 
 def expand(rows, num_layers):
-    """Write out {i} for every block."""
+    """Write out {i} for every block; {i:03d} pads with zeros."""
     result = []
     for row in rows:
-        if "{i}" not in row.ours + (row.tf or "") + (row.hf or ""):
+        if "{i" not in row.ours + (row.tf or "") + (row.hf or ""):
             result.append(row)
             continue
         for i in range(num_layers):
             fill = {
-                key: value.replace("{i}", str(i)) if value else value
+                key: value and value.format(i=i)
                 for key, value in (("ours", row.ours), ("tf", row.tf), ("hf", row.hf))
             }
-            result.append(replace(row, **fill))
+            aliases = tuple(one.format(i=i) for one in row.aliases)
+            result.append(replace(row, **fill, aliases=aliases))
     return tuple(result)
 
 
@@ -116,10 +153,17 @@ def _norm_as_tf(name):
     )
 
 
+# What transformers puts before the names of a trunk inside a model with a head.
+TRUNKS = frozenset(
+    "bert roformer albert electra nezha ernie gau_alpha deberta transformer "
+    "model".split()
+)
+
+
 def _without_model_prefix(name):
     """A bare trunk (BertModel) is saved without "bert."; heads keep their names."""
     head, _, rest = name.partition(".")
-    return rest if head in ("bert", "roformer") else name
+    return rest if head in TRUNKS else name
 
 
 # Spellings of one style met in the wild: (style, description, our name -> theirs).

@@ -45,7 +45,7 @@ class LoadReport:
         )
 
 
-def choose_dialect(rows, names, path):
+def choose_dialect(rows, names, path, dialects):
     """Return the (style, description, spelling) that finds most rows in the checkpoint.
 
     Raises CheckpointError when no spelling finds anything.
@@ -54,9 +54,11 @@ def choose_dialect(rows, names, path):
 
     def found(dialect):
         style, _, spell = dialect
-        return sum(bool(r.name(style)) and spell(r.name(style)) in names for r in rows)
+        return sum(
+            any(spell(one) in names for one in row.spellings(style)) for row in rows
+        )
 
-    best = max(DIALECTS, key=found)
+    best = max((*DIALECTS, *dialects), key=found)
     if not found(best):
         examples = ", ".join(sorted(names)[:5])
         raise CheckpointError(
@@ -67,20 +69,23 @@ def choose_dialect(rows, names, path):
     return best
 
 
-def plan(rows, checkpoint):
+def plan(rows, checkpoint, dialects=()):
     """Pair every row with a checkpoint name.
 
-    rows: the rows of the variables the model has; checkpoint: a Checkpoint.
+    rows: the rows of the variables the model has; checkpoint: a Checkpoint;
+    dialects: the family's own spellings besides DIALECTS.
     Returns (style, [(row, name)], LoadReport with missing and unused filled in).
     """
-    style, description, spell = choose_dialect(rows, checkpoint, checkpoint.path)
+    style, description, spell = choose_dialect(
+        rows, checkpoint, checkpoint.path, dialects
+    )
     report = LoadReport(str(checkpoint.path), description)
     pairs, used = [], set()
     for row in rows:
-        name = row.name(style) and spell(row.name(style))
-        if name and name in checkpoint:
-            pairs.append((row, name))
-            used.add(name)
+        held = [one for one in map(spell, row.spellings(style)) if one in checkpoint]
+        if held:
+            pairs.append((row, held[0]))
+            used.update(held)
         else:
             report.missing.append(row.ours)
     report.unused = [

@@ -16,20 +16,32 @@ def first_token_always(mask):
     return ops.concatenate([ops.ones_like(mask[:, :1]), mask[:, 1:]], axis=1)
 
 
+def real_tokens(ids, pad_token_id=0):
+    """Bool (B, T): True for tokens, False for padding; None pads nothing."""
+    if pad_token_id is None:
+        return ops.ones_like(ids, dtype="bool")
+    return first_token_always(ops.not_equal(ids, pad_token_id))
+
+
 @register
 class Embedding(keras.layers.Embedding):
     """Embedding table that is also usable as the output projection.
 
     `layer(ids)` looks up `ids: (B, T)` -> (B, T, D); `layer(x, mode="dense")`
     multiplies `x: (..., D)` by the transposed table -> (..., V).
-    With `mask_zero=True` id 0 is masked except at position 0.
+    With `mask_zero=True` padding is masked except at position 0: the id
+    `pad_token_id`, by default 0.
     Raises ValueError for ids outside the table; inside a compiled program, where
     nothing can be raised, such ids give NaN rows.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args, pad_token_id=0, **kwargs):
         super().__init__(*args, **kwargs)
+        self.pad_token_id = pad_token_id
         self.supports_masking = True
+
+    def get_config(self):
+        return {**super().get_config(), "pad_token_id": self.pad_token_id}
 
     def call(self, inputs, mode="embedding"):
         if mode == "dense":
@@ -57,7 +69,7 @@ class Embedding(keras.layers.Embedding):
     def compute_mask(self, inputs, mask=None):
         if not self.mask_zero or len(inputs.shape) != 2:
             return mask
-        return first_token_always(ops.not_equal(inputs, 0))
+        return real_tokens(inputs, self.pad_token_id)
 
     def compute_output_spec(self, inputs, mode="embedding"):
         size = self.input_dim if mode == "dense" else self.output_dim

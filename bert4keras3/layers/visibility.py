@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 from bert4keras3.layers.base import Layer, register
-from bert4keras3.layers.embeddings import first_token_always
+from bert4keras3.layers.embeddings import first_token_always, real_tokens
 
 KINDS = ("encoder", "lm", "unilm")
 
@@ -36,16 +36,17 @@ class Visibility(NamedTuple):
         return ops.logical_and(keys, earlier)
 
 
-def visibility(kind, ids, segments=None, segments_mask=False):
+def visibility(kind, ids, segments=None, segments_mask=False, pad_token_id=0):
     """Build the rule from token and segment ids, both (B, T).
 
     kind: "encoder" (padding only), "lm" (causal) or "unilm" (segment 0 sees itself,
     segment 1 is causal and sees segment 0, https://arxiv.org/abs/1905.03197).
-    segments_mask: segment id 0 hides the token as well (shared segment embeddings).
+    segments_mask: segment id 0 hides the token as well (shared segment embeddings);
+    pad_token_id: the id that is no token, None when every id is one.
     """
     if kind not in KINDS:
         raise ValueError(f"Visibility must be one of {KINDS}. Received: {kind!r}")
-    valid = first_token_always(ops.not_equal(ids, 0))
+    valid = real_tokens(ids, pad_token_id)
     if segments_mask:
         shown = first_token_always(ops.not_equal(segments, 0))
         valid = ops.logical_and(valid, shown)
@@ -65,18 +66,22 @@ def visibility(kind, ids, segments=None, segments_mask=False):
 class AttentionMask(Layer):
     """Compute the visibility matrix once per pass: bool (B, 1, T|1, S).
 
-    kind: "encoder", "lm" or "unilm". Inputs: token ids (B, T), or a list of token
+    kind, segments_mask, pad_token_id: see `visibility`. Inputs: token ids (B, T), or a list of token
     and segment ids.
     """
 
-    def __init__(self, kind="encoder", segments_mask=False, **kwargs):
+    def __init__(self, kind="encoder", segments_mask=False, pad_token_id=0, **kwargs):
         super().__init__(**kwargs)
+        self.pad_token_id = pad_token_id
         self.kind = kind
         self.segments_mask = segments_mask
 
     def call(self, inputs):
         ids, segments = inputs if isinstance(inputs, (list, tuple)) else (inputs, None)
-        return visibility(self.kind, ids, segments, self.segments_mask).matrix()
+        rule = visibility(
+            self.kind, ids, segments, self.segments_mask, self.pad_token_id
+        )
+        return rule.matrix()
 
     def compute_mask(self, inputs, mask=None):
         return None

@@ -17,11 +17,13 @@ from bert4keras3.models.positions import PositionEncoding
 class Blocks:
     """Mixin of Transformer: the parts that families declare or override.
 
-    position: strategy of `models.positions`; norm_epsilon, norm_arguments: of every
+    position: strategy of `models.positions`; pre_norm: norm each sub-layer's input
+    instead of the sum behind it; norm_epsilon, norm_arguments: of every
     LayerNormalization; use_bias: of every dense layer.
     """
 
     position = PositionEncoding()
+    pre_norm = False
     norm_epsilon = None
     norm_arguments = {}
     use_bias = True
@@ -56,6 +58,7 @@ class Blocks:
             output_dim=self.embedding_size,
             embeddings_initializer=self.initializer,
             mask_zero=True,
+            pad_token_id=self.pad_token_id,
         )
         x = token(ctx.ids)
         if ctx.segments is not None:
@@ -110,8 +113,18 @@ class Blocks:
         x = inputs
         if first:
             x = self.get(FirstToken, "Pooler-Query", keepdims=True)(inputs)
-        x = self.residual(x, self.attend(x, index, name, inputs), name)
+        x = self.sublayer(x, name, lambda x: self.attend(x, index, name, inputs))
         name = self.layer_name(index, "FeedForward")
+        return self.sublayer(x, name, lambda x: self.feed_forward(x, name))
+
+    def sublayer(self, x, name, function):
+        """One residual step: norm(x + function(x)), or x + function(norm(x))."""
+        if not self.pre_norm:
+            return self.residual(x, function(x), name)
+        return self.added(x, function(self.norm(x, name + "-Norm")), name)
+
+    def feed_forward(self, x, name):
+        """The feed-forward network of one block."""
         layer = self.get(
             FeedForward,
             name,
@@ -120,7 +133,7 @@ class Blocks:
             use_bias=self.use_bias,
             kernel_initializer=self.initializer,
         )
-        return self.residual(x, layer(x), name)
+        return layer(x)
 
     def attend(self, x, index, name, keys=None):
         """Self-attention of one block, through the context.
@@ -148,8 +161,12 @@ class Blocks:
 
     def residual(self, x, y, name):
         """Post-norm: norm(x + dropout(y))."""
+        return self.norm(self.added(x, y, name), name + "-Norm")
+
+    def added(self, x, y, name):
+        """x + dropout(y)."""
         y = self.apply(y, Dropout, name=name + "-Dropout", rate=self.dropout_rate)
-        return self.norm(self.get(Add, name + "-Add")([x, y]), name + "-Norm")
+        return self.get(Add, name + "-Add")([x, y])
 
     def norm(self, x, name, epsilon=None):
         """Layer normalisation, conditional if the model was built with a condition."""

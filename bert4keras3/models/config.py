@@ -26,7 +26,7 @@ IGNORED = frozenset(
     forced_eos_token_id gradient_checkpointing id2label initializer_range is_decoder
     is_encoder_decoder label2id length_penalty max_length min_length model_type name
     no_repeat_ngram_size num_beam_groups num_beams num_labels num_return_sequences
-    output_attentions output_hidden_states output_past output_scores pad_token_id
+   output_attentions output_hidden_states output_past output_scores
     pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head
     pooler_type prefix problem_type pruned_heads remove_invalid_values
     repetition_penalty return_dict return_dict_in_generate sep_token_id
@@ -69,23 +69,34 @@ class ModelConfig:
     dropout_rate: float = 0.0
     attention_dropout_rate: float = 0.0
     layer_norm_eps: float | None = None
+    pad_token_id: int | None = 0
     keep_tokens: tuple | None = None
     compound_tokens: tuple | None = None
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def load(cls, source, family_options, ignored=(), **overrides):
+    def load(
+        cls,
+        source,
+        family_options,
+        ignored=(),
+        aliases=None,
+        defaults=None,
+        **overrides,
+    ):
         """Read a config and check every key.
 
         source: path of a JSON file or of a folder with config.json, a dict, None, or
         (name for messages, dict); family_options: {name: default} the family
         accepts besides the fields; ignored: further keys of no effect;
+        aliases: {key: field} of the family's published configs; defaults: the
+        family's own defaults of fields;
         overrides: keyword arguments, they win over the file.
         Raises ValueError for unreadable files and unknown, missing or wrong keys,
         naming the closest known key.
         """
         origin, values = read_config(source)
-        merged = _merge(values, overrides)
+        merged = _merge(values, overrides, aliases or {})
         fields = {f.name for f in dataclasses.fields(cls)} - {"options"}
         known = {k: merged.pop(k) for k in list(merged) if k in fields}
         options = dict(family_options)
@@ -98,6 +109,7 @@ class ModelConfig:
                 _refuse(key, value, known_keys, key in overrides, origin)
         _check_required(cls, known, origin)
         known = {k: v for k, v in known.items() if v is not None or k in overrides}
+        known = {**(defaults or {}), **known}
         config = cls(**{k: _freeze(v) for k, v in known.items()}, options=options)
         config._check(origin)
         return config
@@ -216,11 +228,15 @@ def read_config(source):
     return path, values
 
 
-def _merge(values, overrides):
+def _merge(values, overrides, aliases):
     """Apply aliases to both sides, then let the overrides win."""
     merged = {}
     for part in (values, overrides):
         part = dict(part)
+        for other, name in aliases.items():
+            if other in part:
+                value = part.pop(other)
+                part.setdefault(name, value)
         for name, others in ALIASES.items():
             for other in others:
                 if other in part:

@@ -10,6 +10,8 @@ class Context:
 
     ids: (B, T) token ids; segments: (B, T) or None; positions: (B, T) or None for
     0..T-1; visible: bool (B|1, 1, T|1, S); rotary: (B|1, T, K) or None;
+    relative: (T, S, K), positions inside scores and values (NEZHA), or None;
+    bias: (B|1, H|1, T, S), added to every score (T5), or None;
     cond: (B, C), the condition of every LayerNormalization, or None;
     scores: attention scores of the block before (RealFormer);
     cache: None while building; a decoding cache takes over `attend`.
@@ -20,6 +22,8 @@ class Context:
     positions: Any = None
     visible: Any = None
     rotary: Any = None
+    relative: Any = None
+    bias: Any = None
     cond: Any = None
     scores: Any = None
     cache: Any = None
@@ -35,6 +39,8 @@ class Context:
         terms = {
             "visible": self.visible,
             "rotary": self.rotary,
+            "relative": self.relative,
+            "bias": self.bias,
             "residual": self.scores,
         }
         terms = {name: value for name, value in terms.items() if value is not None}

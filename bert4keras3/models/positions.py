@@ -19,6 +19,14 @@ class PositionEncoding:
         """Return the table (B|1, T, K) that turns queries and keys, or None."""
         return
 
+    def relative(self, t, ids, positions):
+        """Return vectors (T, T, K) for scores and values, or None."""
+        return
+
+    def bias(self, t, ids, positions):
+        """Return scores (B|1, H|1, T, T) to add in every block, or None."""
+        return
+
 
 class Learned(PositionEncoding):
     """A trained table, continued hierarchically on request."""

@@ -54,12 +54,18 @@ def save_folder(t, path, format="hf", dtype=None, vocab=None, overwrite=False):
 
 def named_arrays(t, style, dtype=None):
     """{name in the given style: array} of every weight with a name there."""
-    variables, arrays = t.variables(), {}
+    variables, parts = t.variables(), {}
     for row in t.rows():
         name = row.name(style)
         if name is None:
             continue
-        array = np.ascontiguousarray(row.convert(to_numpy(variables[row.ours]), style))
+        array = row.written(to_numpy(variables[row.ours]), style)
+        parts.setdefault(name, {})[row.place(style)[0]] = array
+    arrays = {}
+    for name, found in parts.items():
+        ordered = [found[index] for index in sorted(found)]
+        array = ordered[0] if len(ordered) == 1 else np.concatenate(ordered, axis=-1)
+        array = np.ascontiguousarray(array)
         arrays[name] = array if dtype is None else array.astype(dtype)
     return arrays
 
@@ -91,7 +97,9 @@ def config_dict(t):
         {k: v for k, v in config.options.items() if k not in heads and v != defaults[k]}
     )
     values.setdefault("layer_norm_eps", t.norm_epsilon)
-    return {"model_type": t.model_type, **values, **t.extra_config()}
+    theirs = {ours: key for key, ours in reversed(t.config_keys.items())}
+    values = {"model_type": t.model_type, **values, **t.extra_config()}
+    return {theirs.get(key, key): one for key, one in t.published(values).items()}
 
 
 def _vocab_bytes(vocab):

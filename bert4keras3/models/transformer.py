@@ -12,7 +12,7 @@ import keras
 from bert4keras3.layers import AttentionMask
 from bert4keras3.models.assembly import Assembly
 from bert4keras3.models.blocks import Blocks
-from bert4keras3.models.config import ModelConfig
+from bert4keras3.models.config import ModelConfig, read_config
 from bert4keras3.models.context import Context
 from bert4keras3.models.weights import Weights
 
@@ -32,9 +32,12 @@ class Transformer(Blocks, Assembly, Weights):
     `load`; kwargs: config keys and family options, which win over the config.
     """
 
-    model_type = None
+    model_type = None  # as in a Hugging Face config
     names = ()
+    dialects = ()  # further spellings of the names, see checkpoints.names.DIALECTS
     foreign_names = ()  # parts of names that give away another family's checkpoint
+    config_keys = {}  # {key of a published config: our field}
+    defaults = {}  # defaults of ModelConfig's fields that differ from BERT's
     visibility = "encoder"
     options = {"residual_attention_scores": False}
     unsupported = {}
@@ -51,8 +54,14 @@ class Transformer(Blocks, Assembly, Weights):
         **kwargs,
     ):
         kwargs = self._supported(kwargs)
+        origin, values = read_config(config)
         self.config = ModelConfig.load(
-            config, self.options, ignored=self.ignored_keys, **kwargs
+            (origin, self.understood(values)),
+            self.options,
+            ignored=self.ignored_keys,
+            aliases=self.config_keys,
+            defaults=self.defaults,
+            **kwargs,
         )
         # Scripts read sizes and options straight from the builder.
         for field in dataclasses.fields(self.config):
@@ -74,6 +83,19 @@ class Transformer(Blocks, Assembly, Weights):
         self.ctx = None
         self.attention_caches = {}
         self.layer_norm_conds = [None, None, None]
+
+    @classmethod
+    def understood(cls, values):
+        """Translate what a published config says in other words than ours.
+
+        values: dict of its keys, which must not be changed; `config_keys` are renamed
+        afterwards. The inverse is `published`.
+        """
+        return values
+
+    def published(self, values):
+        """Translate our config keys into those that transformers reads."""
+        return values
 
     def _supported(self, kwargs):
         for key, reason in self.unsupported.items():
@@ -158,6 +180,8 @@ class Transformer(Blocks, Assembly, Weights):
         ctx.cond = self.layer_norm_conds[0]
         ctx.visible = self.attention_mask(ids, segments)
         ctx.rotary = self.position.rotary(self, ids, ctx.positions)
+        ctx.relative = self.position.relative(self, ids, ctx.positions)
+        ctx.bias = self.position.bias(self, ids, ctx.positions)
         return ctx
 
     def attention_mask(self, ids, segments):
@@ -168,6 +192,7 @@ class Transformer(Blocks, Assembly, Weights):
             _MASK_NAMES[self.visibility],
             kind=self.visibility,
             segments_mask=shared and segments is not None,
+            pad_token_id=self.pad_token_id,
         )
         needed = segments is not None and (shared or self.visibility == "unilm")
         return layer([ids, segments] if needed else ids)

@@ -69,7 +69,7 @@ class Weights:
         strict = not self.ignore_invalid_weights if strict is None else strict
         variables, rows = self.variables(), self.rows(mapping)
         with open_checkpoint(checkpoint) as source:
-            style, pairs, report = plan(rows, source)
+            style, pairs, report = plan(rows, source, self.dialects)
             messages = [self._foreign_message(report)]
             if report.missing:
                 messages.append(missing_message(report, rows, style, source))
@@ -106,8 +106,11 @@ class Weights:
         return [self._ours(row, source[name].read(), style) for row, name in pairs]
 
     def _ours(self, row, array, style):
-        array = row.convert(array, style)
-        return self.load_embeddings(array) if row.kind == "vocab" else array
+        array = row.read(array, style)
+        if row.vocab is None:
+            return array
+        turned = np.moveaxis(array, row.vocab, 0)
+        return np.moveaxis(self.load_embeddings(turned), 0, row.vocab)
 
     def _overrides(self, hook):
         return getattr(type(self), hook) is not getattr(Weights, hook)
@@ -137,7 +140,7 @@ class Weights:
 
     def create_variable(self, name, value, dtype=None):
         """Turn one of our arrays into what a TensorFlow checkpoint holds."""
-        array = np.ascontiguousarray(self._row_of(name).convert(value, "tf"))
+        array = np.ascontiguousarray(self._row_of(name).written(value, "tf"))
         return array if dtype is None else array.astype(dtype)
 
     def _row_of(self, name):
@@ -205,10 +208,11 @@ class Weights:
 
 def _shape_message(report, row, name, array, variable):
     hint = "Pass autoresize_weights=True to resize it, or correct the config."
-    if row.kind == "vocab":
+    if row.vocab is not None:
+        theirs, own = array.shape[row.vocab], variable.shape[row.vocab]
         hint = (
-            f"The checkpoint has a vocabulary of {array.shape[0]}, the model one of "
-            f"{variable.shape[0]}: pass vocab_size={array.shape[0]}, or keep_tokens."
+            f"The checkpoint has a vocabulary of {theirs}, the model one of {own}: "
+            f"pass vocab_size={theirs}, or keep_tokens."
         )
     return (
         f"{report.path}: weight {name!r} has shape {tuple(array.shape)}, but "

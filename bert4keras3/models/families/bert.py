@@ -1,6 +1,6 @@
 """BERT and everything that shares its graph: RoBERTa-wwm, MacBERT, WoBERT, SimBERT."""
 
-from bert4keras3.checkpoints.names import dense, norm, plain, table
+from bert4keras3.checkpoints.names import BOTH, dense, norm, plain, table
 from bert4keras3.models import heads
 from bert4keras3.models.positions import Learned
 from bert4keras3.models.transformer import Transformer
@@ -16,7 +16,8 @@ EMBEDDING_NAMES = table(
         "Embedding-Token/embeddings",
         "bert/embeddings/word_embeddings",
         "bert.embeddings.word_embeddings.weight",
-        kind="vocab",
+        vocab=0,
+        aliases=("cls.predictions.decoder.weight",),
     ),
     plain(
         "Embedding-Segment/embeddings",
@@ -67,7 +68,7 @@ HEAD_NAMES = table(
         "NSP-Proba/kernel",
         "cls/seq_relationship/output_weights",
         "cls.seq_relationship.weight",
-        kind="dense_t",
+        turned=BOTH,
     ),
     plain(
         "NSP-Proba/bias",
@@ -76,7 +77,13 @@ HEAD_NAMES = table(
     ),
     dense("MLM-Dense", _CLS + "transform/dense", _CLS_HF + "transform.dense"),
     norm("MLM-Norm", _CLS + "transform/LayerNorm", _CLS_HF + "transform.LayerNorm"),
-    plain("MLM-Bias/beta", _CLS + "output_bias", _CLS_HF + "bias", kind="vocab"),
+    plain(
+        "MLM-Bias/beta",
+        _CLS + "output_bias",
+        _CLS_HF + "bias",
+        vocab=0,
+        aliases=(_CLS_HF + "decoder.bias",),
+    ),
 )
 
 

@@ -21,7 +21,7 @@ class RoFormerV2(RoFormer):
             "Output-Mapping/kernel",
             "cls/predictions/output_mapping/kernel",
             "cls.predictions.output_mapping.weight",
-            kind="dense",
+            turned=("hf",),
         ),
     )
     options = {
