@@ -24,11 +24,14 @@ class Weights:
     compound_tokens, ignore_invalid_weights and autoresize_weights.
     """
 
+    def table_rows(self):
+        """The name table of the family, written out for every block."""
+        return expand(self.names, self.num_hidden_layers)
+
     @functools.cached_property
     def table_layers(self):
         """Names, without prefix, of the layers the name table speaks of."""
-        rows = expand(self.names, self.num_hidden_layers)
-        return {row.ours.split("/")[0] for row in rows}
+        return {row.ours.split("/")[0] for row in self.table_rows()}
 
     def rows(self, mapping=None):
         """Name-table rows of the variables this model has.
@@ -43,8 +46,7 @@ class Weights:
         return rows if mapping is None else mapped_rows(mapping, rows, variables)
 
     def _table_rows(self, variables):
-        rows = expand(self.names, self.num_hidden_layers)
-        return [row for row in rows if row.ours in variables]
+        return [row for row in self.table_rows() if row.ours in variables]
 
     def variables(self):
         """{"<layer name without prefix>/<weight path>": variable} of all layers."""
@@ -144,7 +146,7 @@ class Weights:
         return array if dtype is None else array.astype(dtype)
 
     def _row_of(self, name):
-        rows = expand(self.names, self.num_hidden_layers)
+        rows = self.table_rows()
         return next((row for row in rows if row.tf == name), Row(name, tf=name))
 
     def load_weights_from_checkpoint(self, checkpoint, mapping=None):
