@@ -25,6 +25,8 @@ ALLOWED = {
     "losses": {"backend"},
     "models": {"backend", "checkpoints", "generation", "layers", "tokenizers", "utils"},
     "snippets": {"generation", "tokenizers", "utils"},
+    "cli": {"models"},
+    "__main__": {"cli"},
     "__init__": {"layers"},
 }
 # The files that may load a backend by name, inside a function: a .bin checkpoint is

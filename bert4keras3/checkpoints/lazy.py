@@ -147,3 +147,18 @@ def map_file(path: Path) -> np.ndarray:
             "check the path and that all files of the checkpoint are present"
         ) from error
     return np.frombuffer(mapped, np.uint8)
+
+
+def forget(array: np.ndarray) -> None:
+    """Give the pages of a mapped array's file back to the system.
+
+    They are read again if they are needed; a pass over a large checkpoint that does
+    this after each array never holds the whole file in memory.
+    """
+    base = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, memoryview):
+        base = base.obj
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-
 BOTH = ("tf", "hf")
 
 

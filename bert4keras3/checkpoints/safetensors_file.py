@@ -10,6 +10,7 @@ Reference: https://huggingface.co/docs/safetensors/index#format
 """
 
 import json
+import math
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -66,33 +67,54 @@ def write_safetensors(
         metadata: text to store; `{"format": "pt"}` is added, since the transformers
             library refuses files that have metadata without it.
     """
-    header: dict = {"__metadata__": {"format": "pt"} | dict(metadata or {})}
-    values = {name: to_array(name, value) for name, value in arrays.items()}
+    items = {name: _described(name, value) for name, value in arrays.items()}
     # Wide numbers first, so that every tensor is aligned without gaps.
-    order = sorted(values, key=lambda name: (-values[name].itemsize, name))
+    order = sorted(items, key=lambda name: (-items[name][0].itemsize, name))
+    header: dict = {"__metadata__": {"format": "pt"} | dict(metadata or {})}
     position = 0
     for name in order:
-        array = values[name]
-        if array.dtype.name not in _CODES:
-            raise CheckpointError(
-                f"tensor {name!r} has dtype {array.dtype}, which safetensors cannot "
-                f"hold; use one of {', '.join(sorted(_CODES))}"
-            )
+        dtype, shape = items[name]
+        size = math.prod(shape) * dtype.itemsize
         header[name] = {
-            "dtype": _CODES[array.dtype.name],
-            "shape": list(array.shape),
-            "data_offsets": [position, position + array.nbytes],
+            "dtype": _CODES[dtype.name],
+            "shape": list(shape),
+            "data_offsets": [position, position + size],
         }
-        position += array.nbytes
-    sums = {name: crc32c(values[name]) for name in order}
-    header["__metadata__"][_TENSOR_SUMS] = json.dumps(sums)
-    header["__metadata__"][_HEADER_SUM] = _header_sum(header)
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % _ALIGNMENT)
+        position += size
+    # The checksums are known only once the data is written, and the header stands
+    # before it: room is left for the longest ones. So one tensor at a time is enough.
+    room = len(_header_text(header, dict.fromkeys(order, 2**32 - 1)))
+    room += -room % _ALIGNMENT
+    sums = {}
     with open(path, "wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
+        file.seek(8 + room)
         for name in order:
-            file.write(dtypes.raw_bytes(values[name]))
+            array = to_array(name, arrays[name])
+            sums[name] = crc32c(array)
+            file.write(dtypes.raw_bytes(array))
+        file.seek(0)
+        text = _header_text(header, sums)
+        file.write(room.to_bytes(8, "little") + text.ljust(room))
+
+
+def _described(name, value) -> tuple[np.dtype, tuple[int, ...]]:
+    """Return the dtype and shape of an array or LazyArray, which must be storable."""
+    if not isinstance(value, LazyArray):
+        value = to_array(name, value)
+    if value.dtype.name not in _CODES:
+        raise CheckpointError(
+            f"tensor {name!r} has dtype {value.dtype}, which safetensors cannot "
+            f"hold; use one of {', '.join(sorted(_CODES))}"
+        )
+    return value.dtype, tuple(value.shape)
+
+
+def _header_text(header: dict, sums: dict[str, int]) -> bytes:
+    """Return the header as it is stored, with the checksums in its metadata."""
+    metadata = {**header["__metadata__"], _TENSOR_SUMS: json.dumps(sums)}
+    header = {**header, "__metadata__": metadata}
+    metadata[_HEADER_SUM] = _header_sum(header)
+    return json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _split(raw: np.ndarray) -> tuple[dict, np.ndarray]:

@@ -41,7 +41,7 @@ def build_transformer_model(
     origin, values = read_config(config_path)
     if checkpoint_path is None and _is_folder(config_path):
         checkpoint_path = config_path
-    cls = registry.find(model or _family_of(values))
+    cls = registry.find(model or family_of(values))
     if str(application).lower() not in APPLICATIONS:
         raise ValueError(
             f"application must be one of {sorted(APPLICATIONS)}. "
@@ -62,7 +62,8 @@ def _is_folder(path):
     return isinstance(path, (str, os.PathLike)) and os.path.isdir(path)
 
 
-def _family_of(values):
+def family_of(values):
+    """Family name that a config's model_type gives; configs without one are BERT's."""
     family = str(values.get("model_type", "bert")).lower()
     return family if family in registry.FAMILIES or "model_type" in values else "bert"
 

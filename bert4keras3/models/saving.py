@@ -38,8 +38,7 @@ def save_folder(t, path, format="hf", dtype=None, vocab=None, overwrite=False):
     os.makedirs(path, exist_ok=True)
     target = os.path.join(path, weights_name)
     config_path = os.path.join(path, config_name)
-    text = json.dumps(config_dict(t), ensure_ascii=False, indent=2) + "\n"
-    files = {config_path: text.encode()}
+    files = {config_path: config_text(t).encode()}
     if vocab is not None:
         files[os.path.join(path, "vocab.txt")] = _vocab_bytes(vocab)
     for name in files:
@@ -54,25 +53,40 @@ def save_folder(t, path, format="hf", dtype=None, vocab=None, overwrite=False):
 
 def named_arrays(t, style, dtype=None):
     """{name in the given style: array} of every weight with a name there."""
-    variables, parts = t.variables(), {}
-    for row in t.rows():
-        name = row.name(style)
-        if name is None:
-            continue
-        array = row.written(to_numpy(variables[row.ours]), style)
-        parts.setdefault(name, {})[row.place(style)[0]] = array
-    arrays = {}
-    for name, found in parts.items():
-        ordered = [found[index] for index in sorted(found)]
-        array = ordered[0] if len(ordered) == 1 else np.concatenate(ordered, axis=-1)
-        array = np.ascontiguousarray(array)
-        arrays[name] = array if dtype is None else array.astype(dtype)
-    return arrays
+    variables = t.variables()
+    rows = [row for row in t.rows() if row.name(style)]
+    arrays = {
+        name: joined(group, style, lambda row: to_numpy(variables[row.ours]))
+        for name, group in by_name(rows, style).items()
+    }
+    if dtype is None:
+        return arrays
+    return {name: array.astype(dtype) for name, array in arrays.items()}
+
+
+def by_name(rows, style):
+    """{name in that style: its rows}, several where one name holds several of ours."""
+    groups = {}
+    for row in sorted(rows, key=lambda row: row.place(style)):
+        groups.setdefault(row.name(style), []).append(row)
+    return groups
+
+
+def joined(rows, style, value):
+    """The array that is stored under the one name of `rows`, from our `value(row)`."""
+    parts = [row.written(value(row), style) for row in rows]
+    whole = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+    return np.ascontiguousarray(whole)
 
 
 def to_numpy(variable):
     """Value of a Keras variable as a numpy array."""
     return keras.ops.convert_to_numpy(variable.value)
+
+
+def config_text(t):
+    """`config_dict` as JSON."""
+    return json.dumps(config_dict(t), ensure_ascii=False, indent=2) + "\n"
 
 
 def config_dict(t):
