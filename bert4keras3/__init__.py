@@ -2,5 +2,6 @@
 
 # Registers every layer, so that `keras.models.load_model` works after this import.
 from bert4keras3 import layers as layers
+from bert4keras3 import optimizers as optimizers
 
 __version__ = "0.1.0"

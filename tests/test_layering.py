@@ -27,7 +27,7 @@ ALLOWED = {
     "snippets": {"generation", "tokenizers", "utils"},
     "cli": {"models"},
     "__main__": {"cli"},
-    "__init__": {"layers"},
+    "__init__": {"layers", "optimizers"},
 }
 # The files that may load a backend by name, inside a function: a .bin checkpoint is
 # read by torch, and a tf.data pipeline is made by tensorflow.

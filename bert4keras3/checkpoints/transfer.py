@@ -18,6 +18,7 @@ _SLOTS = (
     "lamb_v",
     "position_ids",
     "embed_positions",
+    "positions_encoding",
 )
 
 
@@ -62,8 +63,8 @@ def choose_dialect(rows, names, path, dialects):
     if not found(best):
         examples = ", ".join(sorted(names)[:5])
         raise CheckpointError(
-            f"{path}: none of the model's {len(rows)} weights is in this checkpoint "
-            f"under any known name. It holds for example: {examples}. Is `model=` the "
+            f"{path or 'the dict'}: none of the model's {len(rows)} weights is in "
+            f"this checkpoint under any known name. It holds for example: {examples}. Is `model=` the "
             "right family?"
         )
     return best
@@ -79,7 +80,7 @@ def plan(rows, checkpoint, dialects=()):
     style, description, spell = choose_dialect(
         rows, checkpoint, checkpoint.path, dialects
     )
-    report = LoadReport(str(checkpoint.path), description)
+    report = LoadReport(str(checkpoint.path or "the dict"), description)
     pairs, used = [], set()
     for row in rows:
         held = [one for one in map(spell, row.spellings(style)) if one in checkpoint]

@@ -14,6 +14,10 @@ from bert4keras3.models.registry import FAMILIES as FAMILIES
 from bert4keras3.models.transformer import Transformer as Transformer
 
 
+def __dir__():
+    return sorted({*globals(), *(one.split(":")[1] for one in FAMILIES.values())})
+
+
 def __getattr__(name):
     """Import family classes on first use: `from bert4keras3.models import BERT`."""
     import importlib

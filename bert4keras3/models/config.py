@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from bert4keras3.utils.assets import EMBEDDED
+
 # What other libraries call our fields. Our own name wins when both are given.
 ALIASES = {
     "max_position": ("max_position_embeddings",),
@@ -36,10 +38,20 @@ IGNORED = frozenset(
     """.split()
 )
 
+# Arguments of build_transformer_model that are no config keys: for "did you mean".
+ARGUMENTS = frozenset(
+    """
+    config_path checkpoint_path model application return_keras_model attention_caches
+    layer_norm_cond layer_norm_cond_hidden_size layer_norm_cond_hidden_act
+    additional_input_layers
+    """.split()
+)
+
 # Keys that are harmless with one value and would change the computation with another.
 REQUIRED_VALUES = {
     "position_embedding_type": ("absolute",),
     "rotary_value": (False,),
+    "use_relative_position": (False,),
     "embedding_dropout": (0, 0.0),
     "num_hidden_groups": (1,),
     "inner_group_num": (1,),
@@ -213,7 +225,9 @@ def read_config(source):
         path = os.path.join(path, found[0])
     if not os.path.isfile(path):
         raise ValueError(
-            f"{path}: no such config file. Give the path of a JSON config."
+            f"{path!r}: no such config file or folder. Give a JSON file, a folder with "
+            f"config.json, or the name of an embedded model ({', '.join(EMBEDDED)}); "
+            "nothing is downloaded by a bare name."
         )
     try:
         with open(path, encoding="utf-8") as file:
@@ -258,6 +272,8 @@ def _refuse(key, value, known, is_argument, origin):
     if key in IGNORED and not is_argument:
         return
     names = known | {other for others in ALIASES.values() for other in others}
+    if is_argument:
+        names |= ARGUMENTS
     close = difflib.get_close_matches(key, sorted(names), n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     kind = "argument" if is_argument else "config key"

@@ -131,7 +131,9 @@ def convert(
     texts = {folder / config_name: config_text(found.t).encode()}
     for path in [*texts, *companions.values()]:
         if path.exists() and not overwrite:
-            raise CheckpointError(f"{path} exists already; pass overwrite=True (--force)")
+            raise CheckpointError(
+                f"{path} exists already; pass overwrite=True (--force)"
+            )
     with open_checkpoint(asset_path(source)) as opened:
         if found.missing:
             _, _, report = plan(found.t.table_rows(), opened, found.t.dialects)

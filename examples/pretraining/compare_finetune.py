@@ -9,7 +9,10 @@ README of bert4keras3/assets/zh-tiny; a few minutes on 2 CPU cores.
 """
 
 import argparse
+import os
 from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "jax")  # Keras reads it when imported
 
 import keras
 import numpy as np

@@ -7,7 +7,10 @@ training (80% [MASK], 10% random, 10% kept). zh-tiny's figures are in its README
 """
 
 import argparse
+import os
 from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "jax")  # Keras reads it when imported
 
 import numpy as np
 from data import Stream, cut_rows, mask_rows

@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+os.environ.setdefault("KERAS_BACKEND", "jax")  # Keras reads it when imported
+
 import keras
 import numpy as np
 from data import Batches, Stream
