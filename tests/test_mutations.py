@@ -14,6 +14,7 @@ KINDS = {
     "npz": {"path": "model.npz", "format": "npz"},
     "safetensors": {"path": "model.safetensors"},
     "sharded": {"path": "model.safetensors", "max_shard_size": 700},
+    "bin": {"path": "pytorch_model.bin"},
 }
 
 
@@ -26,6 +27,17 @@ def some_arrays():
     }
     words = rng.integers(97, 122, (4, 30), np.uint8)  # letters: look like a header
     return arrays | {"step": np.int64(7), "mask": np.eye(3) > 0, "words": words}
+
+
+def write(path, **options):
+    """Write `some_arrays` to a path; returns the files, the entry point last."""
+    if path.suffix != ".bin":
+        return write_checkpoint(path, some_arrays(), **options)
+    torch = pytest.importorskip("torch")
+    path.parent.mkdir()
+    arrays = some_arrays().items()
+    torch.save({name: torch.from_numpy(np.array(one)) for name, one in arrays}, path)
+    return [path]
 
 
 def truncate(rng, data):
@@ -76,7 +88,7 @@ def load(path):
 def test_no_damage_passes_unseen(kind, by_folder, tmp_path):
     original, broken = tmp_path / "original", tmp_path / "broken"
     options = KINDS[kind] | {"path": original / KINDS[kind]["path"]}
-    paths = write_checkpoint(arrays=some_arrays(), **options)
+    paths = write(**options)
     name = "" if by_folder else paths[-1].name  # the last one is the entry point
     expected = load(original / name)
     refused = 0
