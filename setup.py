@@ -31,7 +31,8 @@ setup(
         "jax": ["jax"],
         "tensorflow": ["tensorflow"],
         "torch": ["torch"],
-        "dev": ["pytest", "ruff", "transformers"],
+        "sentencepiece": ["sentencepiece>=0.2"],
+        "dev": ["pytest", "ruff", "transformers", "sentencepiece>=0.2"],
     },
     classifiers=[
         "Intended Audience :: Developers",

@@ -95,3 +95,13 @@ def test_lists_of_tokens_stay_as_they_are():
     copy = list(tokens)
     ids, _ = tokenizer.encode(tokens, maxlen=4)
     assert tokens == copy and tokenizer.ids_to_tokens(ids) == [*copy[:3], "[SEP]"]
+
+
+def test_a_tuple_is_no_text():
+    """transformers users write pairs as tuples; as tokens they would be [UNK] [UNK]."""
+    tokenizer = Tokenizer(VOCAB, do_lower_case=True)
+    for call in (tokenizer.encode, lambda pair: tokenizer.encode_batch([pair])):
+        with pytest.raises(TypeError, match="encode_batch\\(firsts, seconds\\)"):
+            call(("你好", "世界"))
+    with pytest.raises(TypeError, match="list of texts"):
+        tokenizer.encode_batch("你好")

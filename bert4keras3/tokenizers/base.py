@@ -4,7 +4,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from bert4keras3.tokenizers.batch import Rows, assemble, pad_lists, plan_length
+from bert4keras3.tokenizers.batch import (
+    Flat,
+    Rows,
+    assemble,
+    pad_lists,
+    plan_length,
+    truncate,
+)
 from bert4keras3.utils.text import balanced_lengths, drop_at
 
 
@@ -131,7 +138,7 @@ class TokenizerBase:
         """Tokens of a text; a list of tokens is copied, never changed in place."""
         if isinstance(text, str):
             return self.tokenize(text)
-        if isinstance(text, (list, tuple)):
+        if isinstance(text, list):
             return list(text)
         raise _wrong_type(text)
 
@@ -153,6 +160,12 @@ class TokenizerBase:
         as_lists: return lists of unpadded lists in place of arrays.
         Returns (token_ids, segment_ids), each (N, L) int32, padded at the end.
         """
+        for one in (texts, second_texts):
+            if isinstance(one, str):
+                raise TextTypeError(
+                    f"encode_batch takes a list of texts. Received the text {one!r}: "
+                    "pass [text], or use encode(text)."
+                )
         texts = list(texts)
         seconds = None if second_texts is None else list(second_texts)
         _check_batch(texts, seconds)
@@ -174,8 +187,40 @@ class TokenizerBase:
     def _encode_rows(
         self, texts, seconds, maxlen, pattern, truncate_from
     ) -> Rows | None:
-        """Fast path of a subclass; None = encode the texts one by one."""
-        return None
+        """Encode all texts at once; None = not sure to give the ids of `encode`."""
+        around = (self._token_start is not None) + (self._token_end is not None)
+        # Less room than special tokens, or a position, cuts into special tokens.
+        least = around if seconds is None else 2 * around + 1
+        if maxlen is not None and (
+            truncate_from not in ("right", "left") or maxlen < least
+        ):
+            return None
+        if not (self._is_plain() and _all_str(texts) and _all_str(seconds or ())):
+            return None
+        limit = maxlen + 1 if maxlen is not None and truncate_from == "right" else None
+        start, end = (
+            None if token is None else self.token_to_id(token)
+            for token in (self._token_start, self._token_end)
+        )
+        first = self._encode_flat(texts, limit)
+        second = None if seconds is None else self._encode_flat(seconds, limit)
+        rows = Rows(first, second, start, end, pattern != "S*E*E")
+        return rows if maxlen is None else truncate(rows, maxlen, truncate_from)
+
+    def _is_plain(self) -> bool:
+        """Tell whether `_encode_flat` gives the ids of `encode`."""
+        return False
+
+    def _encode_flat(self, texts: list[str], limit: int | None) -> Flat:
+        """Encode texts without special tokens; ids after `limit` may be missing."""
+        raise NotImplementedError(f"{type(self).__name__} must define _encode_flat.")
+
+    def _keeps(self, cls: type, names: Sequence[str]) -> bool:
+        """Tell whether no subclass or instance replaces methods of `cls`."""
+        return all(
+            getattr(type(self), name) is getattr(cls, name) and name not in vars(self)
+            for name in names
+        )
 
     def rematch_batch(self, texts: Sequence[str], tokens: Sequence) -> list:
         """Return `rematch(text, tokens)` of every text and its tokens."""
@@ -195,6 +240,12 @@ class TokenizerBase:
 
 
 def _wrong_type(text, where: str = "") -> TextTypeError:
+    if isinstance(text, tuple):
+        return TextTypeError(
+            f"a text must be a str. Received{where} the tuple {text!r}: give the two "
+            "texts of a pair apart, encode(first, second) or "
+            "encode_batch(firsts, seconds); a list of tokens must be a list."
+        )
     return TextTypeError(
         f"a text must be a str (or, in encode, a list of tokens). Received{where} "
         f"{text!r} of type {type(text).__name__}. Convert it with str(), or drop rows "
@@ -206,10 +257,14 @@ def _check_batch(texts: list, seconds: list | None) -> None:
     """Raise on a wrong type, naming its row, or on lists of different length."""
     for name, column in (("texts", texts), ("second_texts", seconds or ())):
         for row, text in enumerate(column):
-            if not isinstance(text, (str, list, tuple)):
+            if not isinstance(text, (str, list)):
                 raise _wrong_type(text, f" in {name}[{row}]")
     if seconds is not None and len(seconds) != len(texts):
         raise ValueError(
             f"texts and second_texts must have the same length. Received {len(texts)} "
             f"and {len(seconds)}."
         )
+
+
+def _all_str(texts) -> bool:
+    return all(isinstance(text, str) for text in texts)

@@ -61,6 +61,12 @@ def pad_lists(rows, fit, value: int) -> np.ndarray:
     return output
 
 
+def flatten(rows) -> Flat:
+    """Join lists of ids, one for each text."""
+    counts = np.fromiter(map(len, rows), "int64", len(rows))
+    return Flat(np.fromiter(chain.from_iterable(rows), "int32", counts.sum()), counts)
+
+
 def keep(flat: Flat, kept: np.ndarray, side: str) -> Flat:
     """Keep `kept` (N,) tokens of each text, cutting at side "right" or "left"."""
     ids, counts = flat

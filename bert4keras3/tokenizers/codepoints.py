@@ -142,6 +142,19 @@ class RunIds(dict):
         return self.tokenizer.token_to_id(self.tokenizer._translated([token])[0])
 
 
+class WordIds(RunIds):
+    """Word of pre_tokenize -> tuple of ids; a word of the vocabulary stays whole."""
+
+    def __missing__(self, word: str) -> tuple[int, ...]:
+        tokenizer = self.tokenizer
+        known = word in tokenizer._token_dict
+        tokens = [word] if known else tokenizer._tokenize(word, False)
+        ids = tuple(tokenizer.tokens_to_ids(tokenizer._translated(tokens)))
+        if len(word) <= WORD_SIZE and len(self) < WORDS:
+            self[word] = ids
+        return ids
+
+
 def _collect(values, runs, row_ends) -> tuple[Flat, np.ndarray]:
     """Put ids of characters and runs in order.
 

@@ -5,23 +5,41 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bert4keras3.tokenizers.characters import is_cjk, is_punctuation
+from bert4keras3.tokenizers.tokenizer_json import read_wordpiece
 from bert4keras3.utils.assets import asset_path
 
 
 def find_vocab(path) -> Path:
-    """Return the vocabulary file of a path: the file, or vocab.txt in a folder.
+    """Return the vocabulary file of a path: the file, or the one in a folder.
 
-    A name that is no path stands for a model bundled with the package.
+    A folder holds vocab.txt or tokenizer.json. A name that is no path stands for a
+    model bundled with the package, or for a remote one ("hf://owner/name").
     """
-    path = Path(asset_path(path))
+    path = Path(asset_path(path, weights=False))
     if path.is_dir():
-        path = path / "vocab.txt"
-    if not path.exists():
+        for name in ("vocab.txt", "tokenizer.json"):
+            if (path / name).exists():
+                return path / name
+    if path.is_dir() or not path.exists():
         raise FileNotFoundError(
             f"no vocabulary at {path}. Pass a file with one token a line, a folder "
-            "that holds vocab.txt, or a dict of token -> id."
+            "that holds vocab.txt or tokenizer.json, or a dict of token -> id."
+            + _other_class(path)
         )
     return path
+
+
+def _other_class(folder: Path) -> str:
+    """Advice for a folder whose vocabulary is of another kind."""
+    models = sorted(path.name for path in folder.glob("*.model"))
+    if models:
+        return f" {models[0]} is a SentencePiece model: use SpTokenizer."
+    if (folder / "vocab.json").exists():
+        return (
+            " vocab.json belongs to a byte-level BPE: save the tokenizer.json of the "
+            "model next to it and use HFTokenizer."
+        )
+    return ""
 
 
 def load_vocab(
@@ -32,7 +50,8 @@ def load_vocab(
 ):
     """Read a vocabulary; the id of a token is its line number, counted from 0.
 
-    dict_path: file, folder with vocab.txt, or name of a bundled model.
+    dict_path: file, folder with vocab.txt, name of a bundled model or remote
+        "hf://owner/name"; of a tokenizer.json with WordPiece, the ids are its own.
     simplified: leave out tokens that BERT's tokenizer can never produce for Chinese
         text, and return (token_dict, keep_tokens): keep_tokens[i] is the id in the
         file of the token with the new id i, for `build_transformer_model`.
@@ -41,6 +60,16 @@ def load_vocab(
     are reported by a warning; bert4keras shifted all later ids there.
     """
     path = find_vocab(dict_path)
+    if path.suffix == ".json":
+        token_dict = read_wordpiece(path).token_dict
+    else:
+        token_dict = _read_lines(path, encoding)
+    if simplified:
+        return _simplify(token_dict, startswith or [], path)
+    return token_dict
+
+
+def _read_lines(path: Path, encoding: str) -> dict[str, int]:
     token_dict, blank, repeated = {}, [], []
     for number, line in enumerate(_lines(path, encoding)):
         # Only "\n" ends a line: U+2028 is a token of Google's vocabulary.
@@ -52,8 +81,6 @@ def load_vocab(
             repeated.append(number + 1)
         token_dict.setdefault(token, number)
     _report(path, blank, repeated)
-    if simplified:
-        return _simplify(token_dict, startswith or [], path)
     return token_dict
 
 
@@ -84,7 +111,7 @@ def _report(path: Path, blank: list[int], repeated: list[int]) -> None:
         warnings.warn(
             f"{path} has {' and '.join(found)}. Later tokens keep their line number "
             "as id; check that this is what the model was trained with.",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

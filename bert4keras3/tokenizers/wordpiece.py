@@ -5,21 +5,25 @@ from os import PathLike
 
 from bert4keras3.tokenizers import characters
 from bert4keras3.tokenizers.base import TokenizerBase
-from bert4keras3.tokenizers.batch import Rows, truncate
-from bert4keras3.tokenizers.codepoints import CodePointEncoder
+from bert4keras3.tokenizers.batch import Flat, flatten
+from bert4keras3.tokenizers.codepoints import CodePointEncoder, WordIds
 from bert4keras3.tokenizers.decoding import join_tokens, normalize_with_origins
-from bert4keras3.tokenizers.vocab import is_redundant, load_vocab
+from bert4keras3.tokenizers.folders import Settings, open_vocabulary
+from bert4keras3.tokenizers.vocab import is_redundant
 from bert4keras3.utils.text import lowercase_and_normalize
 
 
 class Tokenizer(TokenizerBase):
     """BERT's WordPiece tokenizer.
 
-    token_dict: dict of token -> id, path of a vocabulary file, folder with vocab.txt,
-        or name of a bundled model.
-    do_lower_case: lower-case the text and strip accents.
+    token_dict: dict of token -> id; path of a vocabulary file or of a tokenizer.json;
+        folder with one of them, whose tokenizer_config.json and added tokens count
+        too; name of a bundled model; "hf://owner/name" or "modelscope://owner/name".
+    do_lower_case: lower-case the text and strip accents; None = as the folder or the
+        tokenizer.json says, else no.
     word_maxlen: longer words are not split and become the unknown token.
-    The other arguments are those of `TokenizerBase`.
+    The other arguments are those of `TokenizerBase`. A special token that the
+    vocabulary lacks is the one that the folder's files name in its place.
 
     The vocabulary is read once: after editing `_token_dict` in place call
     `clear_cache()` before the next `encode_batch`.
@@ -28,7 +32,7 @@ class Tokenizer(TokenizerBase):
     def __init__(
         self,
         token_dict: dict[str, int] | str | PathLike,
-        do_lower_case: bool = False,
+        do_lower_case: bool | None = None,
         word_maxlen: int = 200,
         token_start: str | None = "[CLS]",
         token_end: str | None = "[SEP]",
@@ -36,10 +40,14 @@ class Tokenizer(TokenizerBase):
         token_translate: dict[str, str] | None = None,
     ):
         super().__init__(token_start, token_end, pre_tokenize, token_translate)
-        if not isinstance(token_dict, dict):
-            token_dict = load_vocab(token_dict)
+        if isinstance(token_dict, dict):
+            settings = Settings()
+        else:
+            token_dict, settings = open_vocabulary(token_dict)
         if not token_dict:
             raise ValueError("token_dict is empty. Pass a dict of token -> id.")
+        if do_lower_case is None:
+            do_lower_case = bool(settings.lower)
         self._do_lower_case = do_lower_case
         self._word_maxlen = word_maxlen
         self._token_dict = token_dict
@@ -48,6 +56,9 @@ class Tokenizer(TokenizerBase):
         self._vocab_size = max(token_dict.values()) + 1
         for role in ("pad", "unk", "mask", "start", "end"):
             token = getattr(self, f"_token_{role}")
+            if token is not None and token not in token_dict:
+                token = settings.specials.get(role, token)
+                setattr(self, f"_token_{role}", token)
             if token in token_dict:
                 setattr(self, f"_token_{role}_id", token_dict[token])
         self.clear_cache()
@@ -156,28 +167,14 @@ class Tokenizer(TokenizerBase):
             number == count - 1 and token == self._token_end
         )
 
-    def _encode_rows(
-        self, texts, seconds, maxlen, pattern, truncate_from
-    ) -> Rows | None:
-        """Encode through code points where that gives exactly the ids of `encode`."""
-        around = (self._token_start is not None) + (self._token_end is not None)
-        # Less room than special tokens, or a position, cuts into special tokens.
-        least = around if seconds is None else 2 * around + 1
-        if maxlen is not None and (
-            truncate_from not in ("right", "left") or maxlen < least
-        ):
-            return None
-        if not (self._is_plain() and _all_str(texts) and _all_str(seconds or ())):
-            return None
-        encoder = self._current_encoder()
-        limit = maxlen + 1 if maxlen is not None and truncate_from == "right" else None
-        start, end = (
-            None if token is None else self.token_to_id(token)
-            for token in (self._token_start, self._token_end)
-        )
-        second = None if seconds is None else encoder(seconds, limit)
-        rows = Rows(encoder(texts, limit), second, start, end, pattern != "S*E*E")
-        return rows if maxlen is None else truncate(rows, maxlen, truncate_from)
+    def _encode_flat(self, texts: list[str], limit: int | None) -> Flat:
+        """Encode through code points, or through the words of pre_tokenize."""
+        if self._pre_tokenize is None:
+            return self._current_encoder()(texts, limit)
+        lower = lowercase_and_normalize if self._do_lower_case else str
+        ids = WordIds(self)
+        words = (self._pre_tokenize(lower(text)) for text in texts)
+        return flatten([[i for word in row for i in ids[word]] for row in words])
 
     def _current_encoder(self) -> CodePointEncoder:
         """The encoder for the current settings, which users may assign."""
@@ -195,11 +192,7 @@ class Tokenizer(TokenizerBase):
 
     def _is_plain(self) -> bool:
         """Tell whether no subclass or instance changes how text is split."""
-        return self._pre_tokenize is None and all(
-            getattr(type(self), name) is getattr(Tokenizer, name)
-            and name not in vars(self)
-            for name in _SPLITTING
-        )
+        return self._keeps(Tokenizer, _SPLITTING)
 
     @staticmethod
     def stem(token: str) -> str:
@@ -256,7 +249,3 @@ class _Spacing(dict):
             form = ch
         self[code] = form
         return form
-
-
-def _all_str(texts) -> bool:
-    return all(isinstance(text, str) for text in texts)
