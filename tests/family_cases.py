@@ -19,10 +19,43 @@ CASES = {
     "electra": {"with_mlm": "linear", "embedding_size": 8},
     "ernie": {**HEADS, "use_task_id": True, "custom_task_ids": True},
     "nezha": {**HEADS, "max_relative_position": 3},
+    "deberta-v2": {
+        "with_pool": True, "with_mlm": "linear", "position_buckets": 8,
+    },
+    "deberta_v2": {
+        "with_mlm": "linear", "share_att_key": False, "conv_kernel_size": 3,
+        "position_biased_input": True, "position_buckets": 4,
+    },
     "gau": {"with_mlm": "linear"},
     "gau_alpha": {"with_mlm": "linear"},
+    "gpt": {"final_activation": "linear"},
+    "openai-gpt": {"final_activation": "linear", "segment_vocab_size": 0},
+    "gpt2": {"final_activation": "linear"},
+    "gpt2_ml": {"final_activation": "linear"},
+    "llama": {"final_activation": "linear", "num_key_value_heads": 1},
+    "qwen2": {"final_activation": "linear", "tie_word_embeddings": True},
+    "qwen3": {"final_activation": "linear", "attention_head_size": 6},
     "roformer": HEADS,
     "roformer_v2": {"with_mlm": "linear"},
+    "bart": {"with_lm": "linear", "num_decoder_layers": 1, "pad_token_id": 0},
+    "bart_encoder": {"scale_embedding": True, "embedding_size": 8},
+    "bart_decoder": {"with_lm": "linear", "num_decoder_layers": 3},
+    "mbart": {"with_lm": "linear", "scale_embedding": True},
+    **{
+        name: {"with_lm": "linear", "num_decoder_layers": 3, "embedding_size": 8}
+        for name in ("t5", "t5.1.0")
+    },
+    **{name + "_encoder": {"embedding_size": 8} for name in ("t5", "t5.1.0")},
+    **{name + "_decoder": {"with_lm": "linear"} for name in ("t5", "t5.1.0")},
+    **{
+        name: {"with_lm": "linear", "hidden_act": ["gelu", "linear"]}
+        for name in ("t5.1.1", "mt5", "mt5.1.1", "t5_pegasus")
+    },
+    **{name + "_encoder": {} for name in ("t5.1.1", "mt5", "mt5.1.1")},
+    **{
+        name + "_decoder": {"with_lm": "linear", "cross_position_bias": True}
+        for name in ("t5.1.1", "mt5", "mt5.1.1")
+    },
 }
 
 

@@ -2,6 +2,8 @@
 
 import keras
 
+from bert4keras3.backend import get_output_at
+
 
 @keras.saving.register_keras_serializable(package="tests")
 class MaskProbe(keras.layers.Layer):
@@ -25,14 +27,26 @@ def numpy_of(outputs):
     return {k: keras.ops.convert_to_numpy(v) for k, v in outputs.items()}
 
 
+def block_end(t, index):
+    """The layer whose output is that of a block: a norm, or a sum if norms go first."""
+    parts = ("Add",) if t.pre_norm else ("Norm", "Norm-1")
+    names = [t.prefixed(t.layer_name(index, f"FeedForward-{part}")) for part in parts]
+    return t.layers[next(name for name in names if name in t.layers)]
+
+
 def probe(t):
     """A model of {name: tensor}: outputs, states between blocks, mask of the output."""
-    first = t.layers[f"{t.prefix}Transformer-0-MultiHeadSelfAttention"].input
-    found = {"hidden_0": first[0] if isinstance(first, list) else first}
+    whole, t = t, getattr(t, "_decoder", t)  # of an encoder-decoder, the decoder
+    again = int(whole is not t)  # its layers are called in its own model, too
+    first = "MultiHeadSelfAttention" + ("-Norm" if t.pre_norm else "")
+    first = t.layers[t.prefixed(t.layer_name(0, first))]
+    found = {"hidden_0": first._inbound_nodes[again].input_tensors[0]}
     for i in range(t.num_hidden_layers):
-        norm = t.layers[f"{t.prefix}Transformer-{i}-FeedForward-Norm"]
-        found[f"hidden_{i + 1}"] = norm.output
-    for i, output in enumerate(t.outputs):
+        norm = block_end(t, i)
+        shared = t.layer_name(0, "") == t.layer_name(1, "")  # ALBERT's block
+        call = i if shared else again
+        found[f"hidden_{i + 1}"] = get_output_at(norm, call)
+    for i, output in enumerate(whole.outputs):
         found[f"output_{i}"] = output
-    found["output_mask"] = MaskProbe()(t.outputs[0])
-    return keras.Model(t.input, found)
+    found["output_mask"] = MaskProbe()(whole.outputs[0])
+    return keras.Model(whole.input, found)

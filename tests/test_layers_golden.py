@@ -10,6 +10,12 @@ from bert4keras3 import layers
 
 LAYER_CASES = [name for name, case in CASES.items() if case["kind"] == "layer"]
 
+# bert4keras hides the keys of this layer by the mask of its queries; `test_gau` shows
+# that ours follows the keys' own.
+MASKED_BY_QUERIES = {"gau_cross_same_len"}
+# A table (T, S, D) has no batch axis; bert4keras gave it the queries' mask (B, T).
+NO_MASK = {"relpos", "relpos_t5_bi", "relpos_t5_small", "relpos_t5_uni"}
+
 
 def as_list(value):
     return list(value) if isinstance(value, (list, tuple)) else [value]
@@ -24,6 +30,8 @@ def test_equals_the_recording(name):
     masks = [arrays[f"mask_{i}"] if one else None for i, one in enumerate(given)]
     inputs = [ops.convert_to_tensor(one) for one in inputs]
     masks = [None if one is None else ops.convert_to_tensor(one) for one in masks]
+    if name in MASKED_BY_QUERIES:
+        masks = [masks[0]] * len(masks)
     many = case["inputs_as_list"]
     if case["call"].get("mode") == "dense":
         layer.build((None, None))
@@ -47,6 +55,9 @@ def test_equals_the_recording(name):
     assert len(outputs) == case["n_out"]
     if "out_mask_0" in arrays:
         mask = as_list(layer.compute_mask(inputs, **given))[0]
+        if name in NO_MASK:
+            assert mask is None
+            return
         np.testing.assert_array_equal(ops.convert_to_numpy(mask), arrays["out_mask_0"])
 
 

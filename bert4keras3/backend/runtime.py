@@ -110,8 +110,12 @@ def has_fused_attention():
 def fused_attention(q, k, v, visible, scale):
     """softmax(q kT * scale) v through the backend's kernel.
 
-    q, k, v: (B, T|S, H, D); visible: bool (B|1, 1|H, T|1, S) or None.
+    q: (B, T, H, D); k, v: (B, S, G, D), G divides H; visible: bool (B|1, 1|H, T|1, S)
+    or None.
     """
+    if k.shape[2] == 1 and q.shape[2] > 1 and BACKEND != "jax":
+        # Keras repeats shared heads for these backends, but not a single one.
+        k, v = (ops.repeat(x, q.shape[2], axis=2) for x in (k, v))
     if visible is not None and BACKEND == "torch":
         shape = (*visible.shape[:2], q.shape[1], visible.shape[3])
         visible = ops.broadcast_to(visible, shape)

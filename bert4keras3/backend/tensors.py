@@ -83,30 +83,74 @@ def _aligned_mask(mask, axis, ndim):
     return keep
 
 
-def sinusoidal_embeddings(pos, dim, base=10000):
-    """Sine and cosine table, interleaved: [sin_0, cos_0, sin_1, cos_1, ...].
+SCALINGS = {
+    "default": (),
+    "linear": ("factor",),
+    "llama3": (
+        "factor",
+        "low_freq_factor",
+        "high_freq_factor",
+        "original_max_position_embeddings",
+    ),
+}
 
-    pos: (B|1, T), positions of any numeric dtype; dim: even. Returns float32
-    (B|1, T, dim): in bfloat16 neighbouring positions beyond 256 would coincide.
+
+def sinusoidal_frequencies(dim, base=10000, scaling=None):
+    """Angles per position, float64 (dim / 2,): base ** (-2i / dim), then scaled.
+
+    scaling: None, or a dict as in Hugging Face configs: rope_type "linear" divides
+    all by `factor`, "llama3" only the slow ones (https://arxiv.org/abs/2407.21783).
+    Raises ValueError for an odd dim, other types and missing numbers.
     """
     if dim % 2:
         raise ValueError(f"Sinusoidal tables need an even size. Received: dim={dim}")
-    frequencies = np.power(float(base), -np.arange(0, dim, 2) / dim).astype("float32")
+    frequencies = np.power(float(base), -np.arange(0, dim, 2) / dim)
+    scaling = scaling or {"rope_type": "default"}
+    kind = scaling.get("rope_type")
+    if kind not in SCALINGS or any(key not in scaling for key in SCALINGS[kind]):
+        raise ValueError(
+            f"The scaling of rotary positions must be None or a dict of rope_type and "
+            f"its numbers, {SCALINGS}. Received: {dict(scaling)}"
+        )
+    if kind == "default":
+        return frequencies
+    if kind == "linear":
+        return frequencies / scaling["factor"]
+    low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
+    turns = scaling["original_max_position_embeddings"] * frequencies / (2 * np.pi)
+    kept = np.clip((turns - low) / (high - low), 0.0, 1.0)
+    return frequencies * (kept + (1.0 - kept) / scaling["factor"])
+
+
+def sinusoidal_embeddings(pos, dim, base=10000, scaling=None):
+    """Sine and cosine table, interleaved: [sin_0, cos_0, sin_1, cos_1, ...].
+
+    pos: (B|1, T), positions of any numeric dtype; dim: even; base, scaling: see
+    `sinusoidal_frequencies`. Returns float32 (B|1, T, dim): in bfloat16 neighbouring
+    positions beyond 256 would coincide.
+    """
+    frequencies = sinusoidal_frequencies(dim, base, scaling).astype("float32")
     angles = ops.expand_dims(ops.cast(pos, "float32"), -1)
     angles = angles * ops.convert_to_tensor(frequencies)
     pairs = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)
     return ops.reshape(pairs, (*ops.shape(angles)[:-1], dim))
 
 
-def rotate(x, sinusoidal):
-    """Turn neighbouring pairs of features of `x` by the angles of a table.
+def rotate(x, sinusoidal, halves=False):
+    """Turn pairs of features of `x` by the angles of a table.
 
     x: (B, T, ..., D); sinusoidal: (B|1, T, D) as `sinusoidal_embeddings` makes it
-    (RoPE, https://kexue.fm/archives/8265, https://arxiv.org/abs/2104.09864).
+    (RoPE, https://kexue.fm/archives/8265, https://arxiv.org/abs/2104.09864);
+    halves: pair feature i with i + D/2, as Llama does, instead of with i + 1.
     """
     for _ in range(len(x.shape) - len(sinusoidal.shape)):
         sinusoidal = ops.expand_dims(sinusoidal, 2)
     sinusoidal = ops.cast(sinusoidal, x.dtype)
+    if halves:
+        sin, cos = sinusoidal[..., ::2], sinusoidal[..., 1::2]
+        first, second = ops.split(x, 2, axis=-1)
+        turned = [first * cos - second * sin, second * cos + first * sin]
+        return ops.concatenate(turned, axis=-1)
     sin = ops.repeat(sinusoidal[..., ::2], 2, axis=-1)
     cos = ops.repeat(sinusoidal[..., 1::2], 2, axis=-1)
     turned = ops.stack([-x[..., 1::2], x[..., ::2]], axis=-1)
@@ -140,9 +184,10 @@ def attention_normalize(a, mask=None, axis=-1, method="softmax", bias=None):
     return normalize_scores(a, visible, method, axis)
 
 
-def normalize_scores(a, visible, method="softmax", axis=-1):
+def normalize_scores(a, visible, method="softmax", axis=-1, shortest=16):
     """`attention_normalize` with one bool tensor `visible`, broadcastable to `a`.
 
+    shortest: for "softmax_plus" a row counts at least that many visible keys.
     Statistics are float32 whatever the dtype of `a`; so is the result.
     """
     a = ops.cast(a, "float32")
@@ -156,7 +201,7 @@ def normalize_scores(a, visible, method="softmax", axis=-1):
         weights = ops.square(ops.relu(a)) / length
         return weights if visible is None else ops.where(visible, weights, 0.0)
     if method == "softmax_plus":
-        factor = ops.log(ops.maximum(length, 16.0)) / float(np.log(512.0))
+        factor = ops.log(ops.maximum(length, float(shortest))) / float(np.log(512.0))
         return ops.softmax(_hide(a * factor, visible), axis=axis)
     raise ValueError(
         "normalization must be 'softmax', 'squared_relu' or 'softmax_plus'. "

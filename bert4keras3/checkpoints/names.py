@@ -20,7 +20,8 @@ class Row:
     follows keep_tokens and compound_tokens, or None; part: (index, count) when that
     style stores `count` of our arrays side by side on its last axis under one name,
     as {style: (index, count)}; aliases: names that Hugging Face files use for the
-    same array, taken when `hf` itself is absent.
+    same array, taken when `hf` itself is absent; rowed: the styles that store our
+    vector (N,) as one row (1, N).
     """
 
     ours: str
@@ -30,6 +31,7 @@ class Row:
     vocab: int | None = None
     part: tuple = ()
     aliases: tuple = ()
+    rowed: tuple = ()
 
     def name(self, style):
         """The name in "tf" or "hf" style, None when that format has no such weight."""
@@ -46,14 +48,20 @@ class Row:
 
     def read(self, array, style):
         """Turn an array of that style into ours."""
+        if array.ndim == 3 and array.shape[0] == 1:
+            array = array[0]  # OpenAI's GPT-2 has convolutions of width 1
         index, count = self.place(style)
         if count > 1:
             size = array.shape[-1] // count
             array = array[..., index * size : (index + 1) * size]
+        if style in self.rowed:
+            array = array.reshape(-1)
         return np.transpose(array) if style in self.turned else array
 
     def written(self, array, style):
         """Turn our array into theirs, or into its part of theirs."""
+        if style in self.rowed:
+            return array[None]
         return np.transpose(array) if style in self.turned else array
 
 

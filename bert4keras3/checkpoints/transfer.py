@@ -16,9 +16,14 @@ _SLOTS = (
     "beta2_power",
     "lamb_m",
     "lamb_v",
+    "_slot_v",
+    "_slot_m",
     "position_ids",
     "embed_positions",
     "positions_encoding",
+    ".attn.bias",  # causal masks of GPT-2; its weights are called ".c_attn.bias"
+    ".attn.masked_bias",
+    "rotary_emb.inv_freq",
 )
 
 
@@ -64,8 +69,8 @@ def choose_dialect(rows, names, path, dialects):
         examples = ", ".join(sorted(names)[:5])
         raise CheckpointError(
             f"{path or 'the dict'}: none of the model's {len(rows)} weights is in "
-            f"this checkpoint under any known name. It holds for example: {examples}. Is `model=` the "
-            "right family?"
+            f"this checkpoint under any known name. It holds for example: {examples}. "
+            "Is `model=` the right family?"
         )
     return best
 
@@ -111,6 +116,6 @@ def missing_message(report, rows, style, checkpoint):
     return (
         f"{report.path}: {len(report.missing)} weight(s) of the model are not in the "
         "checkpoint:\n" + "\n".join(lines) + "\nCheck the model family and the heads "
-        "(with_pool, with_nsp, with_mlm), or pass ignore_invalid_weights=True to leave "
-        "them as initialised."
+        "(with_pool, with_nsp, with_mlm, with_lm), or pass ignore_invalid_weights=True "
+        "to leave them as initialised."
     )

@@ -19,16 +19,29 @@ from keras.layers import TimeDistributed as TimeDistributed
 
 from bert4keras3.layers.attention import MultiHeadAttention as MultiHeadAttention
 from bert4keras3.layers.base import Layer as Layer
+from bert4keras3.layers.buckets import (
+    RelativePositionEmbeddingT5 as RelativePositionEmbeddingT5,
+)
 from bert4keras3.layers.dense import Dense as Dense
+from bert4keras3.layers.disentangled import (
+    DisentangledAttention as DisentangledAttention,
+)
+from bert4keras3.layers.disentangled import DistanceEmbedding as DistanceEmbedding
+from bert4keras3.layers.disentangled import MaskedConv1D as MaskedConv1D
 from bert4keras3.layers.embeddings import Embedding as Embedding
 from bert4keras3.layers.embeddings import PositionEmbedding as PositionEmbedding
 from bert4keras3.layers.embeddings import (
     SinusoidalPositionEmbedding as SinusoidalPositionEmbedding,
 )
 from bert4keras3.layers.feedforward import FeedForward as FeedForward
+from bert4keras3.layers.gau import GatedAttentionUnit as GatedAttentionUnit
 from bert4keras3.layers.initializers import DepthScaledNormal as DepthScaledNormal
+from bert4keras3.layers.initializers import Sinusoidal as Sinusoidal
 from bert4keras3.layers.normalization import LayerNormalization as LayerNormalization
 from bert4keras3.layers.normalization import ScaleOffset as ScaleOffset
+from bert4keras3.layers.relative import (
+    RelativePositionEmbedding as RelativePositionEmbedding,
+)
 from bert4keras3.layers.structure import Add as Add
 from bert4keras3.layers.structure import Concatenate1D as Concatenate1D
 from bert4keras3.layers.structure import Dropout as Dropout

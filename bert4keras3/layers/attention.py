@@ -1,6 +1,7 @@
 """Multi-head attention with optional rotary, relative and bias terms.
 
-B batch, T query length, S key length, H heads, K key size, D value size per head.
+B batch, T query length, S key length, H heads, G heads of keys and values, K key
+size, D value size per head.
 """
 
 import math
@@ -12,6 +13,7 @@ from bert4keras3.backend import runtime
 from bert4keras3.backend.tensors import is_bool, normalize_scores, rotate
 from bert4keras3.layers.base import Layer, fresh, register
 from bert4keras3.layers.dense import Dense
+from bert4keras3.layers.normalization import LayerNormalization
 
 POSITION_KINDS = (None, "rotary", "typical_relative", "t5_relative")
 
@@ -23,7 +25,11 @@ class MultiHeadAttention(Layer):
     heads: H; head_size: D; out_dim: output size, default H * D; key_size: K, default
     D; normalization: see `backend.attention_normalize`; attention_scale: divide the
     scores by sqrt(K); attention_dropout: rate on the weights;
-    return_attention_scores: also return the scores (B, H, T, S) before masking.
+    return_attention_scores: also return the scores (B, H, T, S) before masking;
+    kv_heads: G, default H; fewer are shared by H / G neighbouring heads each
+    (https://arxiv.org/abs/2305.13245); out_bias: use_bias of the output, default the
+    same; qk_norm: None, or the epsilon of an RMS norm of each query and key
+    (https://arxiv.org/abs/2010.04245); rotary_halves: see `backend.tensors.rotate`.
 
     Called with `x: (B, T, E)` for self-attention or a list [q, k, v, ...]:
     visible: bool (B|1, 1|H, T|1, S); keys beyond its length are a prefix that every
@@ -47,6 +53,10 @@ class MultiHeadAttention(Layer):
         attention_dropout=None,
         return_attention_scores=False,
         kernel_initializer="glorot_uniform",
+        kv_heads=None,
+        out_bias=None,
+        qk_norm=None,
+        rotary_halves=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -57,9 +67,18 @@ class MultiHeadAttention(Layer):
         self.use_bias = use_bias
         self.normalization = normalization
         self.attention_scale = attention_scale
+        self.scale = 1.0 / math.sqrt(self.key_size) if attention_scale else 1.0
         self.attention_dropout = attention_dropout
         self.return_attention_scores = return_attention_scores
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kv_heads = kv_heads or heads
+        self.out_bias = use_bias if out_bias is None else out_bias
+        self.qk_norm = qk_norm
+        self.rotary_halves = rotary_halves
+        if heads % self.kv_heads:
+            raise ValueError(
+                f"kv_heads must divide heads={heads}. Received: {self.kv_heads}"
+            )
         if attention_dropout:
             self.seed_generator = keras.random.SeedGenerator()
 
@@ -67,15 +86,28 @@ class MultiHeadAttention(Layer):
         many = isinstance(input_shape[0], (list, tuple))
         q, k, v = input_shape[:3] if many else (input_shape,) * 3
         self.q_dense = self._dense(self.heads * self.key_size, "q", q)
-        self.k_dense = self._dense(self.heads * self.key_size, "k", k)
-        self.v_dense = self._dense(self.heads * self.head_size, "v", v)
+        self.k_dense = self._dense(self.kv_heads * self.key_size, "k", k)
+        self.v_dense = self._dense(self.kv_heads * self.head_size, "v", v)
         joined = (*q[:-1], self.heads * self.head_size)
         self.o_dense = self._dense(self.out_dim, "o", joined)
+        if self.qk_norm is not None:
+            self.q_norm, self.k_norm = self._norm("q_norm"), self._norm("k_norm")
+
+    def _norm(self, name):
+        norm = LayerNormalization(
+            zero_mean=False,
+            offset=False,
+            epsilon=self.qk_norm,
+            name=name,
+            dtype=self.dtype_policy,
+        )
+        norm.build((None, None, None, self.key_size))
+        return norm
 
     def _dense(self, units, name, shape):
         dense = Dense(
             units,
-            use_bias=self.use_bias,
+            use_bias=self.out_bias if name == "o" else self.use_bias,
             kernel_initializer=fresh(self.kernel_initializer),
             name=name,
             dtype=self.dtype_policy,
@@ -96,57 +128,56 @@ class MultiHeadAttention(Layer):
         mask=None,
         training=False,
     ):
-        terms = {
-            "visible": visible,
-            "bias": bias,
-            "rotary": rotary,
-            "relative": relative,
-        }
+        terms = {"visible": visible, "bias": bias, "rotary": rotary}
+        terms.update(relative=relative, residual=residual)
         if isinstance(inputs, (list, tuple)):
             q, k, v, *extra = inputs
-            terms = _legacy_terms(terms, extra, a_bias, p_bias, mask)
+            terms = legacy_terms(terms, extra, a_bias, p_bias, mask)
         else:
             q = k = v = inputs
             if visible is None and mask is not None:
                 terms["visible"] = mask[:, None, None, :]
         q, k = self.project_queries(q), self.project_keys(k)
         if terms["rotary"] is not None:
-            queries = terms["rotary"][:, : ops.shape(q)[1]]
-            q, k = rotate(q, queries), rotate(k, terms["rotary"])
-        terms["residual"] = residual
+            q, k = (self.rotated(x, terms["rotary"]) for x in (q, k))
         output = self.attend(q, k, self.project_values(v), terms, training)
         return self._finish(output)
 
-    # The three projections and `attend` are separate so that a decoding cache can
-    # keep projected keys and values between steps.
+    # The three projections, `rotated` and `attend` are separate so that a decoding
+    # cache can keep projected keys and values between steps.
 
     def project_queries(self, x):
         """(B, T, E) -> (B, T, H, K)."""
-        return self._heads(self.q_dense(x), self.key_size)
+        q = self._heads(self.q_dense(x), self.heads, self.key_size)
+        return q if self.qk_norm is None else self.q_norm(q)
 
     def project_keys(self, x):
-        """(B, S, E) -> (B, S, H, K)."""
-        return self._heads(self.k_dense(x), self.key_size)
+        """(B, S, E) -> (B, S, G, K)."""
+        k = self._heads(self.k_dense(x), self.kv_heads, self.key_size)
+        return k if self.qk_norm is None else self.k_norm(k)
 
     def project_values(self, x):
-        """(B, S, E) -> (B, S, H, D)."""
-        return self._heads(self.v_dense(x), self.head_size)
+        """(B, S, E) -> (B, S, G, D)."""
+        return self._heads(self.v_dense(x), self.kv_heads, self.head_size)
 
-    def _heads(self, x, size):
-        return ops.reshape(x, (-1, ops.shape(x)[1], self.heads, size))
+    def _heads(self, x, heads, size):
+        return ops.reshape(x, (-1, ops.shape(x)[1], heads, size))
+
+    def rotated(self, x, table):
+        """Turn projected x (B, T, H|G, K) by the first T rows of a rotary table."""
+        return rotate(x, table[:, : ops.shape(x)[1]], self.rotary_halves)
 
     def attend(self, q, k, v, terms, training=False):
-        """Attend with projected q (B, T, H, K), k (B, S, H, K), v (B, S, H, D).
+        """Attend with projected q (B, T, H, K), k (B, S, G, K), v (B, S, G, D).
 
         terms: dict with visible, bias, relative, residual (see the class).
         Returns (context (B, T, H, D), scores (B, H, T, S) or None).
         """
-        terms = {**terms, "visible": _fitted(terms["visible"], q, k)}
+        terms = {**terms, "visible": fitted(terms["visible"], q, k)}
         dropping = training and bool(self.attention_dropout)
         if dropping or not self._kernel_fits(terms):
             return self._explicit(q, k, v, terms, dropping)
-        scale = 1.0 / math.sqrt(self.key_size) if self.attention_scale else 1.0
-        return runtime.fused_attention(q, k, v, terms["visible"], scale), None
+        return runtime.fused_attention(q, k, v, terms["visible"], self.scale), None
 
     def _kernel_fits(self, terms):
         explicit = ("bias", "relative", "position_scores", "residual")
@@ -161,15 +192,16 @@ class MultiHeadAttention(Layer):
 
     def _explicit(self, q, k, v, terms, dropping):
         relative, bias = terms.get("relative"), terms.get("bias")
-        scale = 1.0 / math.sqrt(self.key_size) if self.attention_scale else 1.0
         # Heads in front: on CPU-XLA a tenth faster than einsum on (B, T, H, D).
-        q, k, v = (ops.swapaxes(x, 1, 2) for x in (q * scale, k, v))
-        scores = ops.matmul(q, ops.swapaxes(k, 2, 3))
+        q, k, v = (ops.swapaxes(x, 1, 2) for x in (q * self.scale, k, v))
+        scores = self._matmul(q, ops.swapaxes(k, 2, 3))
         if relative is not None:
-            relative = ops.cast(relative, scores.dtype)
+            # Fewer queries than rows are the first ones.
+            relative = ops.cast(relative[: ops.shape(q)[2]], scores.dtype)
             scores = scores + ops.einsum("bhtd,tsd->bhts", q, relative)
         if terms.get("position_scores") is not None:
-            scores = scores + ops.cast(terms["position_scores"], scores.dtype) * scale
+            added = ops.cast(terms["position_scores"], scores.dtype)
+            scores = scores + added * self.scale
         if terms.get("residual") is not None:
             scores = scores + terms["residual"]
         biased = scores if bias is None else scores + ops.cast(bias, scores.dtype)
@@ -178,10 +210,19 @@ class MultiHeadAttention(Layer):
         if dropping:
             rate, seed = self.attention_dropout, self.seed_generator
             weights = runtime.dropout(weights, rate, seed)
-        output = ops.matmul(weights, v)
+        output = self._matmul(weights, v)
         if relative is not None:
             output = output + ops.einsum("bhts,tsd->bhtd", weights, relative)
         return ops.swapaxes(output, 1, 2), scores
+
+    def _matmul(self, x, y):
+        """x (B, H, T, .) times y (B, G, ., .), which H / G neighbours share."""
+        if self.kv_heads == self.heads:
+            return ops.matmul(x, y)
+        length, depth = ops.shape(x)[2:]
+        rows = self.heads // self.kv_heads * length
+        x = ops.matmul(ops.reshape(x, (-1, self.kv_heads, rows, depth)), y)
+        return ops.reshape(x, (-1, self.heads, length, ops.shape(y)[3]))
 
     def _finish(self, output):
         context, scores = output
@@ -204,7 +245,7 @@ class MultiHeadAttention(Layer):
         return [x, keras.KerasTensor(shape, dtype=self.compute_dtype)]
 
 
-def _fitted(visible, queries, keys):
+def fitted(visible, queries, keys):
     """Extend visibility over keys that stand in front of it, cut it to the queries."""
     if visible is None:
         return None
@@ -217,7 +258,7 @@ def _fitted(visible, queries, keys):
     return ops.concatenate([front, visible], axis=-1)
 
 
-def _legacy_terms(terms, extra, a_bias, p_bias, mask):
+def legacy_terms(terms, extra, a_bias, p_bias, mask):
     """Sort bert4keras's positional inputs into named terms."""
     if p_bias not in POSITION_KINDS:
         raise ValueError(

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from bert4keras3.backend import runtime
-from bert4keras3.backend.tensors import sinusoidal_embeddings
+from bert4keras3.backend.tensors import sinusoidal_embeddings, sinusoidal_frequencies
 from bert4keras3.layers.base import Layer, register
 
 
@@ -106,7 +106,8 @@ class PositionEmbedding(_Position):
     "mul" (x * (1 + p)), "zero" (p alone) or "concat"; hierarchical: None, True
     (alpha 0.4) or alpha: N trained rows serve N * N positions
     (https://kexue.fm/archives/7947); custom_position_ids: inputs are
-    [x: (B, T, D), position ids: (B, T)] instead of x.
+    [x: (B, T, D), position ids: (B, T)] instead of x; offset: rows in front that are
+    no positions (BART has 2).
     Raises ValueError when a sequence is longer than the table.
     """
 
@@ -118,6 +119,7 @@ class PositionEmbedding(_Position):
         hierarchical=None,
         embeddings_initializer="zeros",
         custom_position_ids=False,
+        offset=0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -127,11 +129,12 @@ class PositionEmbedding(_Position):
         self.hierarchical = hierarchical
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.custom_position_ids = custom_position_ids
+        self.offset = offset
 
     def build(self, input_shape):
         self.embeddings = self.add_weight(
             name="embeddings",
-            shape=(self.input_dim, self.output_dim),
+            shape=(self.offset + self.input_dim, self.output_dim),
             initializer=self.embeddings_initializer,
         )
 
@@ -148,6 +151,8 @@ class PositionEmbedding(_Position):
 
     def _rows(self, positions):
         table = ops.convert_to_tensor(self.embeddings)
+        if self.offset:
+            table = table[self.offset :]
         if not self.hierarchical:
             return runtime.gather_rows(table, positions)
         alpha = 0.4 if self.hierarchical is True else float(self.hierarchical)
@@ -185,23 +190,35 @@ def _merged_size(layer, x):
 
 @register
 class SinusoidalPositionEmbedding(_Position):
-    """Fixed interleaved sine and cosine positions (base 10000), of any length.
+    """Fixed interleaved sine and cosine positions, of any length.
 
     Arguments and inputs as in PositionEmbedding; fractional position ids work.
-    With merge_mode "zero" the table is returned alone, in float32.
+    With merge_mode "zero" the table is returned alone, in float32. base, scaling: of
+    the frequencies, see `backend.tensors.sinusoidal_frequencies`.
     """
 
     def __init__(
-        self, output_dim, merge_mode="add", custom_position_ids=False, **kwargs
+        self,
+        output_dim,
+        merge_mode="add",
+        custom_position_ids=False,
+        base=10000,
+        scaling=None,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.output_dim = output_dim
         self.merge_mode = merge_mode
         self.custom_position_ids = custom_position_ids
+        self.base = base
+        self.scaling = scaling
+        sinusoidal_frequencies(output_dim, base, scaling)  # raises for wrong ones
 
     def call(self, inputs):
         x, positions = self._split(inputs)
-        table = sinusoidal_embeddings(positions, self.output_dim)
+        table = sinusoidal_embeddings(
+            positions, self.output_dim, self.base, self.scaling
+        )
         return table if self.merge_mode == "zero" else self._merge(x, table)
 
     def compute_output_spec(self, inputs):

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from bert4keras3.backend.tensors import sinusoidal_embeddings
 from bert4keras3.layers.base import register
 
 
@@ -29,3 +30,14 @@ class DepthScaledNormal(keras.initializers.Initializer):
 
     def get_config(self):
         return {"num_layers": self.num_layers, "order": self.order, "seed": self.seed}
+
+
+@register
+class Sinusoidal(keras.initializers.Initializer):
+    """Row p is the interleaved sine and cosine vector of position p (base 10000)."""
+
+    def __call__(self, shape, dtype=None):
+        positions = ops.expand_dims(ops.arange(shape[0]), 0)
+        return ops.cast(
+            sinusoidal_embeddings(positions, shape[1])[0], dtype or "float32"
+        )

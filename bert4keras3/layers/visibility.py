@@ -66,8 +66,8 @@ def visibility(kind, ids, segments=None, segments_mask=False, pad_token_id=0):
 class AttentionMask(Layer):
     """Compute the visibility matrix once per pass: bool (B, 1, T|1, S).
 
-    kind, segments_mask, pad_token_id: see `visibility`. Inputs: token ids (B, T), or a list of token
-    and segment ids.
+    kind, segments_mask, pad_token_id: see `visibility`. Inputs: token ids (B, T), or
+    a list of token and segment ids.
     """
 
     def __init__(self, kind="encoder", segments_mask=False, pad_token_id=0, **kwargs):

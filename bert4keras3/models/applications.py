@@ -24,6 +24,13 @@ def extend_with_unified_language_model(BaseModel):  # noqa: N803
 
 
 def _extended(mask, base):
+    if "application" in base.unsupported:
+        reason = base.unsupported["application"]
+        raise ValueError(
+            f"{base.__name__} cannot become a language model: {reason}. Pass "
+            "application='encoder', the default."
+        )
+
     class LanguageModel(mask, base):
         """The base family as a language model."""
 

@@ -19,7 +19,8 @@ class Blocks:
 
     position: strategy of `models.positions`; pre_norm: norm each sub-layer's input
     instead of the sum behind it; norm_epsilon, norm_arguments: of every
-    LayerNormalization; use_bias: of every dense layer.
+    LayerNormalization; use_bias: of every dense layer;
+    pooler_hidden_act: of the pooler, unless with_pool names another.
     """
 
     position = PositionEncoding()
@@ -27,6 +28,12 @@ class Blocks:
     norm_epsilon = None
     norm_arguments = {}
     use_bias = True
+    pooler_hidden_act = "tanh"
+
+    @property
+    def feed_forward_activation(self):
+        """One activation, or the list of a gated feed-forward network."""
+        return self.hidden_act
 
     @property
     def initializer(self):
@@ -87,7 +94,7 @@ class Blocks:
             x, "Embedding-Mapping", self.embedding_size, self.hidden_size
         )
 
-    def mapped(self, x, name, size, target):
+    def mapped(self, x, name, size, target, use_bias=None):
         """Dense projection from `size` to `target`, nothing when they are equal."""
         if size == target:
             return x
@@ -95,7 +102,7 @@ class Blocks:
             keras.layers.Dense,
             name,
             units=target,
-            use_bias=self.use_bias,
+            use_bias=self.use_bias if use_bias is None else use_bias,
             kernel_initializer=self.initializer,
         )
         return layer(x)
@@ -110,10 +117,11 @@ class Blocks:
         first: compute the block's output for the first token only, (B, 1, D).
         """
         name = self.layer_name(index, "MultiHeadSelfAttention")
-        x = inputs
+        x, keys = inputs, None
         if first:
             x = self.get(FirstToken, "Pooler-Query", keepdims=True)(inputs)
-        x = self.sublayer(x, name, lambda x: self.attend(x, index, name, inputs))
+            keys = self.norm(inputs, name + "-Norm") if self.pre_norm else inputs
+        x = self.sublayer(x, name, lambda x: self.attend(x, index, name, keys))
         name = self.layer_name(index, "FeedForward")
         return self.sublayer(x, name, lambda x: self.feed_forward(x, name))
 
@@ -129,7 +137,7 @@ class Blocks:
             FeedForward,
             name,
             units=self.intermediate_size,
-            activation=self.hidden_act,
+            activation=self.feed_forward_activation,
             use_bias=self.use_bias,
             kernel_initializer=self.initializer,
         )
@@ -140,24 +148,27 @@ class Blocks:
 
         x: (B, T, D), the queries; keys: (B, S, D), what they look at, default x.
         """
-        layer = self.get(
-            MultiHeadAttention,
-            name,
-            heads=self.num_attention_heads,
-            head_size=self.attention_head_size,
-            out_dim=self.hidden_size,
-            key_size=self.attention_key_size,
-            use_bias=self.use_bias,
-            attention_dropout=self.attention_dropout_rate,
-            return_attention_scores=self.residual_attention_scores,
-            kernel_initializer=self.initializer,
-        )
+        layer = self.attention_layer(name)
         own = type(self).compute_attention_bias is not Blocks.compute_attention_bias
         bias = self.compute_attention_bias(index) if own else None
         pair = None if keys is None or keys is x else (keys, keys)
         if layer.name in self.attention_caches:
             pair = self._cached(layer.name, *(pair or (x, x)))
         return self.ctx.attend(layer, x, index, pair, bias)
+
+    def attention_layer(self, name, cls=MultiHeadAttention, **arguments):
+        """The attention layer of that name; arguments: others, or in place of these."""
+        usual = {
+            "heads": self.num_attention_heads,
+            "head_size": self.attention_head_size,
+            "out_dim": self.hidden_size,
+            "key_size": self.attention_key_size,
+            "use_bias": self.use_bias,
+            "attention_dropout": self.attention_dropout_rate,
+            "return_attention_scores": self.residual_attention_scores,
+            "kernel_initializer": self.initializer,
+        }
+        return self.get(cls, name, **{**usual, **arguments})
 
     def residual(self, x, y, name):
         """Post-norm: norm(x + dropout(y))."""

@@ -3,6 +3,7 @@
 import inspect
 import os
 
+from bert4keras3.checkpoints.formats import open_checkpoint
 from bert4keras3.models import registry
 from bert4keras3.models.applications import APPLICATIONS
 from bert4keras3.models.config import read_config
@@ -49,6 +50,7 @@ def build_transformer_model(
         )
     _move_constructor_keys(cls, values, kwargs)
     cls = APPLICATIONS[str(application).lower()](cls)
+    values = informed(cls, values, checkpoint_path)
     building = {k: kwargs.pop(k) for k in _BUILD_ARGUMENTS if k in kwargs}
     transformer = cls(config=(origin, values), **kwargs)
     awaiting = {} if checkpoint_path is None else {"awaiting_weights": True}
@@ -64,8 +66,19 @@ def _is_folder(path):
 
 def family_of(values):
     """Family name that a config's model_type gives; configs without one are BERT's."""
+    for name in values.get("architectures") or ():
+        if name in registry.ARCHITECTURES:
+            return registry.ARCHITECTURES[name]
     family = str(values.get("model_type", "bert")).lower()
     return family if family in registry.FAMILIES or "model_type" in values else "bert"
+
+
+def informed(cls, values, checkpoint):
+    """Config `values`, completed by what only the checkpoint tells the family `cls`."""
+    if checkpoint is None or cls.informed is None:
+        return values
+    with open_checkpoint(asset_path(checkpoint)) as source:
+        return cls.informed(values, source)
 
 
 def _move_constructor_keys(cls, values, kwargs):

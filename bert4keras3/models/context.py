@@ -14,7 +14,10 @@ class Context:
     bias: (B|1, H|1, T, S), added to every score (T5), or None;
     cond: (B, C), the condition of every LayerNormalization, or None;
     scores: attention scores of the block before (RealFormer);
-    cache: None while building; a decoding cache takes over `attend`.
+    inputs: all inputs of the pass, for a family with more than the above;
+    memory: (B, S, D), what a decoder reads: the encoder's output; memory_visible:
+    bool (B, 1, 1, S) or None; memory_bias: (1, H, T, S), added to its scores, or None;
+    cache: None while building; a decoding cache takes over `attend`, `attend_memory`.
     """
 
     ids: Any
@@ -26,6 +29,10 @@ class Context:
     bias: Any = None
     cond: Any = None
     scores: Any = None
+    inputs: Any = None
+    memory: Any = None
+    memory_visible: Any = None
+    memory_bias: Any = None
     cache: Any = None
 
     def attend(self, layer, x, index, pair=None, bias=None):
@@ -51,3 +58,14 @@ class Context:
         if layer.return_attention_scores:
             output, self.scores = output
         return output
+
+    def attend_memory(self, layer, x, index, pair=None):
+        """Cross-attention of block `index` on `x: (B, T, D)`; the only call site.
+
+        pair: (keys, values), both (B, S, D), to look at instead of the memory.
+        """
+        if self.cache is not None:
+            return self.cache.attend_memory(layer, x, index, self, pair)
+        terms = {"visible": self.memory_visible, "bias": self.memory_bias}
+        terms = {name: value for name, value in terms.items() if value is not None}
+        return layer([x, *(pair or (self.memory, self.memory))], **terms)

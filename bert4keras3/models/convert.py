@@ -15,7 +15,7 @@ from bert4keras3.checkpoints.formats import open_checkpoint, write_checkpoint
 from bert4keras3.checkpoints.lazy import LazyArray, forget
 from bert4keras3.checkpoints.transfer import missing_message, plan
 from bert4keras3.models import registry
-from bert4keras3.models.build import family_of
+from bert4keras3.models.build import family_of, informed
 from bert4keras3.models.config import read_config
 from bert4keras3.models.saving import FORMATS, by_name, config_text, joined
 from bert4keras3.utils.assets import asset_path
@@ -62,7 +62,7 @@ def transformer_of(path, model=None, config=None):
     """
     origin, values = read_config(asset_path(config) or _config_beside(path))
     cls = registry.find(model or family_of(values))
-    return cls(config=(origin, values))
+    return cls(config=(origin, informed(cls, values, path)))
 
 
 def _config_beside(path):

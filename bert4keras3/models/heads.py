@@ -11,6 +11,19 @@ def activation_of(option, default):
     return get_activation(default if option is True else option)
 
 
+def hidden_activation(t, option):
+    """hidden_act as the one function that the dense layer of a head needs.
+
+    Raises ValueError, naming the option, for a gated hidden_act.
+    """
+    if isinstance(t.hidden_act, (list, tuple)):
+        raise ValueError(
+            f"{option} needs one hidden_act for the head's dense layer. Received the "
+            f"gated form {list(t.hidden_act)}: build without {option} and add a head."
+        )
+    return get_activation(t.hidden_act)
+
+
 def pooled(t, x):
     """First token through a dense layer: (B, T, D) -> (B, D)."""
     x = t.get(FirstToken, "Pooler")(x)
@@ -18,7 +31,8 @@ def pooled(t, x):
         keras.layers.Dense,
         "Pooler-Dense",
         units=t.hidden_size,
-        activation=activation_of(t.with_pool or True, "tanh"),  # NSP stands on it too
+        # NSP stands on it too.
+        activation=activation_of(t.with_pool or True, t.pooler_hidden_act),
         kernel_initializer=t.initializer,
     )
     return layer(x)
@@ -38,22 +52,44 @@ def next_sentence(t, x):
 
 def masked_lm(t, x):
     """(B, T, D) -> (B, T, V): dense, norm, tied projection, bias, activation."""
-    if isinstance(t.hidden_act, (list, tuple)):
-        raise ValueError(
-            "with_mlm needs one hidden_act for the head's dense layer. Received the "
-            f"gated form {list(t.hidden_act)}: build without with_mlm and add a head."
-        )
     dense = t.get(
         keras.layers.Dense,
         "MLM-Dense",
         units=t.embedding_size,
-        activation=get_activation(t.hidden_act),
+        activation=hidden_activation(t, "with_mlm"),
         kernel_initializer=t.initializer,
     )
     x = t.norm(dense(x), "MLM-Norm", epsilon=t.layer_norm_eps or 1e-12)
     x = t.get(Embedding, "Embedding-Token")(x, mode="dense")
     x = t.get(ScaleOffset, "MLM-Bias", scale=False)(x)
     return output_activation(t, x, t.with_mlm, "MLM-Activation")
+
+
+def language_model(t, x, tied=True):
+    """(B, T, D) -> (B, T, V) with the token table or a matrix of its own.
+
+    The options of `t`: with_lm, False for x itself, True for final_activation, or
+    the name of an activation.
+    """
+    if not t.with_lm:
+        return x
+    x = vocabulary_scores(t, x, tied)
+    option = t.final_activation if t.with_lm is True else t.with_lm
+    return output_activation(t, x, option, "LM-Activation")
+
+
+def vocabulary_scores(t, x, tied=True):
+    """(B, T, E) -> (B, T, V) with the token table or a matrix of its own, no bias."""
+    if tied:
+        return t.get(Embedding, "Embedding-Token")(x, mode="dense")
+    layer = t.get(
+        keras.layers.Dense,
+        "Output-LM",
+        units=t.vocab_size,
+        use_bias=False,
+        kernel_initializer=t.initializer,
+    )
+    return layer(x)
 
 
 def output_activation(t, x, option, name):

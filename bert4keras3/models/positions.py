@@ -3,7 +3,15 @@
 A strategy is stateless; `t` is the Transformer, from which it gets named layers.
 """
 
-from bert4keras3.layers import PositionEmbedding, SinusoidalPositionEmbedding
+from bert4keras3.layers import (
+    DistanceEmbedding,
+    LayerNormalization,
+    PositionEmbedding,
+    RelativePositionEmbedding,
+    RelativePositionEmbeddingT5,
+    ScaleOffset,
+    SinusoidalPositionEmbedding,
+)
 
 
 class PositionEncoding:
@@ -57,5 +65,101 @@ class Rotary(PositionEncoding):
             output_dim=t.attention_key_size,
             merge_mode="zero",
             custom_position_ids=positions is not None,
+            **self.frequencies(t),
         )
         return layer(ids if positions is None else [ids, positions])
+
+    def frequencies(self, t):
+        """Further arguments of the table: `base` and `scaling`."""
+        return {}
+
+
+class ScaledRotary(Rotary):
+    """Rotary positions with the family's rope_theta and rope_scaling (Llama)."""
+
+    def frequencies(self, t):
+        return {"base": t.rope_theta, "scaling": t.rope_scaling}
+
+
+class RelativeSinusoidal(PositionEncoding):
+    """Fixed vectors of clipped distances, inside scores and values (NEZHA)."""
+
+    def relative(self, t, ids, positions):
+        if t.attention_key_size != t.attention_head_size:
+            raise ValueError(
+                "Relative positions are added to keys and values alike, so that "
+                "attention_key_size must equal attention_head_size. Received: "
+                f"{t.attention_key_size} and {t.attention_head_size}"
+            )
+        layer = t.get(
+            RelativePositionEmbedding,
+            "Embedding-Relative-Position",
+            input_dim=2 * t.max_relative_position + 1,
+            output_dim=t.attention_key_size,
+            embeddings_initializer=None,
+        )
+        return layer([ids, ids])
+
+
+class Buckets(PositionEncoding):
+    """One trained score per head and bucket of distances, for all blocks (T5)."""
+
+    def bias(self, t, ids, positions, keys=None):
+        """keys: (B, S, ...) to look at instead of `ids: (B, T)`; lengths matter."""
+        layer = t.get(
+            RelativePositionEmbeddingT5,
+            "Embedding-Relative-Position",
+            input_dim=t.relative_attention_num_buckets,
+            output_dim=t.num_attention_heads,
+            max_distance=t.relative_attention_max_distance,
+            bidirectional=t.visibility == "encoder",
+            embeddings_initializer=t.initializer,
+            heads_first=True,
+        )
+        return layer([ids, ids if keys is None else keys])
+
+
+class Distances(Learned):
+    """Vectors of distances for scores of their own (DeBERTa); a table on request."""
+
+    def embed(self, t, x, positions):
+        return super().embed(t, x, positions) if t.position_biased_input else x
+
+    def relative(self, t, ids, positions):
+        if not t.relative_attention:
+            raise ValueError(
+                f"{type(t).__name__} is built with relative_attention=True only. "
+                f"Received: {t.relative_attention!r}"
+            )
+        name, reach = "Embedding-Relative-Position", t.max_relative_positions
+        layer = t.get(
+            DistanceEmbedding,
+            name,
+            output_dim=t.hidden_size,
+            buckets=max(t.position_buckets, 0),
+            max_distance=reach if reach > 0 else t.max_position,
+            embeddings_initializer=t.initializer,
+        )
+        if "layer_norm" not in t.norm_rel_ebd:
+            return layer(ids)
+        norm = t.get(LayerNormalization, name + "-Norm", epsilon=t.layer_norm_eps)
+        return norm(layer(ids))
+
+
+class Offset(PositionEncoding):
+    """Scaled tokens and a trained table with two rows that are no positions (BART)."""
+
+    def embed(self, t, x, positions):
+        if t.scale_embedding:
+            layer = {"scale": t.embedding_size**0.5, "offset": False}
+            x = t.get(ScaleOffset, "Embedding-Scale", **layer)(x)
+        layer = t.get(
+            PositionEmbedding,
+            "Embedding-Position",
+            input_dim=t.max_position,
+            output_dim=t.embedding_size,
+            embeddings_initializer=t.initializer,
+            custom_position_ids=positions is not None,
+            offset=2,
+        )
+        return layer(x if positions is None else [x, positions])

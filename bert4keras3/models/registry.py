@@ -8,9 +8,48 @@ _HOME = "bert4keras3.models.families."
 FAMILIES = {
     "bert": _HOME + "bert:BERT",
     "roberta": _HOME + "bert:BERT",
+    "albert": _HOME + "albert:ALBERT",
+    "albert_unshared": _HOME + "albert:ALBERT_Unshared",
+    "deberta-v2": _HOME + "deberta_v2:DeBERTaV2",
+    "deberta_v2": _HOME + "deberta_v2:DeBERTaV2",
+    "electra": _HOME + "electra:ELECTRA",
+    "ernie": _HOME + "ernie:ERNIE",
+    "gau": _HOME + "gau_alpha:GAU_alpha",
+    "gau_alpha": _HOME + "gau_alpha:GAU_alpha",
+    "nezha": _HOME + "nezha:NEZHA",
+    "gpt": _HOME + "gpt:GPT",
+    "openai-gpt": _HOME + "gpt:GPT",
+    "gpt2": _HOME + "gpt2:GPT2",
+    "gpt2_ml": _HOME + "gpt2_ml:GPT2_ML",
+    "llama": _HOME + "llama:Llama",
+    "qwen2": _HOME + "llama:Qwen2",
+    "qwen3": _HOME + "llama:Qwen3",
     "roformer": _HOME + "roformer:RoFormer",
+    "bart": _HOME + "bart:BART",
+    "bart_encoder": _HOME + "bart:BART_Encoder",
+    "bart_decoder": _HOME + "bart:BART_Decoder",
+    "mbart": _HOME + "mbart:MBART",
+    "t5": _HOME + "t5:T5",
+    "t5_encoder": _HOME + "t5:T5_Encoder",
+    "t5_decoder": _HOME + "t5:T5_Decoder",
+    "t5.1.0": _HOME + "t5:T5",
+    "t5.1.0_encoder": _HOME + "t5:T5_Encoder",
+    "t5.1.0_decoder": _HOME + "t5:T5_Decoder",
+    "t5.1.1": _HOME + "mt5:T5_1_1",
+    "t5.1.1_encoder": _HOME + "mt5:T5_1_1_Encoder",
+    "t5.1.1_decoder": _HOME + "mt5:T5_1_1_Decoder",
+    "mt5": _HOME + "mt5:MT5",
+    "mt5_encoder": _HOME + "mt5:MT5_Encoder",
+    "mt5_decoder": _HOME + "mt5:MT5_Decoder",
+    "mt5.1.1": _HOME + "mt5:MT5",
+    "mt5.1.1_encoder": _HOME + "mt5:MT5_Encoder",
+    "mt5.1.1_decoder": _HOME + "mt5:MT5_Decoder",
+    "t5_pegasus": _HOME + "mt5:T5_PEGASUS",
     "roformer_v2": _HOME + "roformer_v2:RoFormerV2",
 }
+
+# Kinds of model that a config's model_type does not tell apart.
+ARCHITECTURES = {"T5EncoderModel": "t5_encoder", "MT5EncoderModel": "mt5_encoder"}
 
 
 def find(model):

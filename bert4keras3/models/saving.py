@@ -92,7 +92,6 @@ def config_text(t):
 def config_dict(t):
     """Config of `t` with the keys of transformers, so that both libraries read it."""
     config = t.config
-    heads = ("with_pool", "with_nsp", "with_mlm")
     values = {
         f.name: getattr(config, f.name)
         for f in dataclasses.fields(config)
@@ -108,10 +107,18 @@ def config_dict(t):
     }
     defaults = type(t).options
     values.update(
-        {k: v for k, v in config.options.items() if k not in heads and v != defaults[k]}
+        {
+            k: v
+            for k, v in config.options.items()
+            if not k.startswith("with_") and v != defaults[k]  # heads are asked for
+        }
     )
     values.setdefault("layer_norm_eps", t.norm_epsilon)
-    theirs = {ours: key for key, ours in reversed(t.config_keys.items())}
+    theirs = {
+        name: key
+        for key, ours in reversed(t.config_keys.items())
+        for name in (ours, *ALIASES.get(ours, ()))
+    }
     values = {"model_type": t.model_type, **values, **t.extra_config()}
     return {theirs.get(key, key): one for key, one in t.published(values).items()}
 

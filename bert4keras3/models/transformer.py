@@ -93,6 +93,10 @@ class Transformer(Blocks, Assembly, Weights):
         """
         return values
 
+    # For a family whose config does not tell all: classmethod (config values, opened
+    # checkpoint) -> config values, called before `understood`.
+    informed = None
+
     def published(self, values):
         """Translate our config keys into those that transformers reads."""
         return values
@@ -177,6 +181,7 @@ class Transformer(Blocks, Assembly, Weights):
         segments = rest.pop(0) if self.segment_vocab_size and rest else None
         custom = self.config.options.get("custom_position_ids") and rest
         ctx = Context(ids, segments, positions=rest.pop(0) if custom else None)
+        ctx.inputs = inputs
         ctx.cond = self.layer_norm_conds[0]
         ctx.visible = self.attention_mask(ids, segments)
         ctx.rotary = self.position.rotary(self, ids, ctx.positions)
