@@ -11,8 +11,8 @@ from keras import ops
 
 from bert4keras3.backend import runtime
 from bert4keras3.backend.tensors import is_bool, normalize_scores, rotate
-from bert4keras3.layers.base import Layer, fresh, register
-from bert4keras3.layers.dense import Dense
+from bert4keras3.layers.base import Layer, register
+from bert4keras3.layers.dense import inner_dense
 from bert4keras3.layers.normalization import LayerNormalization
 
 POSITION_KINDS = (None, "rotary", "typical_relative", "t5_relative")
@@ -105,15 +105,8 @@ class MultiHeadAttention(Layer):
         return norm
 
     def _dense(self, units, name, shape):
-        dense = Dense(
-            units,
-            use_bias=self.out_bias if name == "o" else self.use_bias,
-            kernel_initializer=fresh(self.kernel_initializer),
-            name=name,
-            dtype=self.dtype_policy,
-        )
-        dense.build(shape)
-        return dense
+        bias = self.out_bias if name == "o" else self.use_bias
+        return inner_dense(self, units, name, shape, use_bias=bias)
 
     def call(
         self,

@@ -3,7 +3,7 @@
 import keras
 
 from bert4keras3.backend import runtime
-from bert4keras3.layers.base import register
+from bert4keras3.layers.base import fresh, register
 
 
 @register
@@ -16,3 +16,20 @@ class Dense(keras.layers.Dense):
             return super().call(inputs, training=training)
         x = runtime.linear(inputs, self.kernel, self.bias)
         return x if self.activation is None else self.activation(x)
+
+
+def inner_dense(layer, units, name, shape, **arguments):
+    """A built Dense inside `layer`: its policy, and its kernel initializer anew.
+
+    shape: of the inputs; arguments: of Dense, use_bias as the layer's by default.
+    """
+    arguments = {"use_bias": layer.use_bias, **arguments}
+    dense = Dense(
+        units,
+        kernel_initializer=fresh(layer.kernel_initializer),
+        name=name,
+        dtype=layer.dtype_policy,
+        **arguments,
+    )
+    dense.build(shape)
+    return dense

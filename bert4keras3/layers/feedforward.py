@@ -3,8 +3,8 @@
 import keras
 
 from bert4keras3.backend.activations import activation_name, get_activation
-from bert4keras3.layers.base import Layer, fresh, register
-from bert4keras3.layers.dense import Dense
+from bert4keras3.layers.base import Layer, register
+from bert4keras3.layers.dense import inner_dense
 
 
 @register
@@ -42,20 +42,10 @@ class FeedForward(Layer):
             for one in (names if isinstance(names, list) else [names])
         ]
         for i in range(len(self._functions)):
-            setattr(self, f"i{i}_dense", self._dense(self.units, f"i{i}", input_shape))
+            dense = inner_dense(self, self.units, f"i{i}", input_shape)
+            setattr(self, f"i{i}_dense", dense)
         inner_shape = (*input_shape[:-1], self.units)
-        self.o_dense = self._dense(input_shape[-1], "o", inner_shape)
-
-    def _dense(self, units, name, shape):
-        dense = Dense(
-            units,
-            use_bias=self.use_bias,
-            kernel_initializer=fresh(self.kernel_initializer),
-            name=name,
-            dtype=self.dtype_policy,
-        )
-        dense.build(shape)
-        return dense
+        self.o_dense = inner_dense(self, input_shape[-1], "o", inner_shape)
 
     def call(self, inputs):
         x = self._functions[0](self.i0_dense(inputs))

@@ -7,8 +7,8 @@ from bert4keras3.backend import runtime
 from bert4keras3.backend.activations import activation_name, get_activation
 from bert4keras3.backend.tensors import normalize_scores, rotate
 from bert4keras3.layers.attention import fitted, legacy_terms
-from bert4keras3.layers.base import Layer, fresh, register
-from bert4keras3.layers.dense import Dense
+from bert4keras3.layers.base import Layer, register
+from bert4keras3.layers.dense import inner_dense
 from bert4keras3.layers.normalization import ScaleOffset
 
 
@@ -65,28 +65,18 @@ class GatedAttentionUnit(Layer):
         shape = input_shape[0] if many else input_shape
         gate = get_activation(self.activation)
         if self.self_attention:
-            self.i_dense = self._dense(2 * self.units + self.key_size, "i", shape, gate)
+            size = 2 * self.units + self.key_size
+            self.i_dense = inner_dense(self, size, "i", shape, activation=gate)
             keys = (*shape[:-1], self.key_size)
             self.q_scaleoffset = self._scale("q", keys)
             self.k_scaleoffset = self._scale("k", keys)
         else:
             q, k, v = input_shape[:3]
-            self.uq_dense = self._dense(self.units + self.key_size, "uq", q, gate)
-            self.k_dense = self._dense(self.key_size, "k", k, gate)
-            self.v_dense = self._dense(self.units, "v", v, gate)
-        self.o_dense = self._dense(shape[-1], "o", (*shape[:-1], self.units))
-
-    def _dense(self, units, name, shape, activation=None):
-        dense = Dense(
-            units,
-            activation=activation,
-            use_bias=self.use_bias,
-            kernel_initializer=fresh(self.kernel_initializer),
-            name=name,
-            dtype=self.dtype_policy,
-        )
-        dense.build(shape)
-        return dense
+            size = self.units + self.key_size
+            self.uq_dense = inner_dense(self, size, "uq", q, activation=gate)
+            self.k_dense = inner_dense(self, self.key_size, "k", k, activation=gate)
+            self.v_dense = inner_dense(self, self.units, "v", v, activation=gate)
+        self.o_dense = inner_dense(self, shape[-1], "o", (*shape[:-1], self.units))
 
     def _scale(self, name, shape):
         layer = ScaleOffset(offset=self.use_bias, name=name, dtype=self.dtype_policy)

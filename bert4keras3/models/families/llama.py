@@ -3,11 +3,7 @@
 from bert4keras3.checkpoints.names import dense, plain, table
 from bert4keras3.models import heads
 from bert4keras3.models.positions import ScaledRotary
-from bert4keras3.models.published import (
-    refuse_others,
-    with_rope,
-    without_end_as_pad,
-)
+from bert4keras3.models.published import refuse_others, with_rope, without_end_as_pad
 from bert4keras3.models.transformer import Transformer
 
 _TF, _HF = "llama/layer_{i}/", "model.layers.{i}."
@@ -102,13 +98,10 @@ class Llama(Transformer):
 
     def published(self, values):
         """Say outright what transformers would fill in differently by family."""
-        said = {
-            "num_key_value_heads": self.num_key_value_heads or self.num_attention_heads,
-            "attention_head_size": self.attention_head_size,
-            "tie_word_embeddings": self.tie_word_embeddings,
-            "rope_theta": self.rope_theta,
-        }
-        return {**values, **said}
+        said = ("attention_head_size", "tie_word_embeddings", "rope_theta")
+        key_heads = self.num_key_value_heads or self.num_attention_heads
+        values = {**values, "num_key_value_heads": key_heads}
+        return {**values, **{name: getattr(self, name) for name in said}}
 
     def attention_layer(self, name, **arguments):
         """With shared key heads, and features i and i + K/2 turned as a pair."""
