@@ -33,7 +33,7 @@ QUICK = {
     "bert_layer_norm_cond_hidden", "bert_lm_linear", "bert_nsp_mlm", "bert_pool",
     "bert_residual", "bert_shared_segment", "bert_simbert", "roformer",
     "roformer_custom_position_ids", "roformer_unilm", "roformer_v2_embedding_size",
-    "gau_alpha_unilm",
+    "gau_alpha_unilm", "t5_1_0_linear", "t5_1_1_decoder", "mt5_1_1_keep_tokens",
 }
 ALL_QUICK_FIRST = [
     pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)

@@ -6,7 +6,10 @@ from golden_model import GRADIENT_CASES, Case
 from gradients import gradients
 from keras import ops
 
-QUICK = {"bert_layer_norm_cond_hidden", "bert_pool", "roformer_v2_mlm_linear"}
+QUICK = {
+    "bert_layer_norm_cond_hidden", "bert_pool", "roformer_v2_mlm_linear",
+    "mt5_1_1_linear",
+}
 CASES = [
     pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
     for name in GRADIENT_CASES

@@ -52,3 +52,4 @@ from bert4keras3.layers.structure import (
 from bert4keras3.layers.structure import GlobalMaxPooling1D as GlobalMaxPooling1D
 from bert4keras3.layers.structure import Loss as Loss
 from bert4keras3.layers.visibility import AttentionMask as AttentionMask
+from bert4keras3.layers.visibility import MemoryMask as MemoryMask

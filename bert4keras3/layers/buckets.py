@@ -64,6 +64,9 @@ class RelativePositionEmbeddingT5(Layer):
         self.bidirectional = bidirectional
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.heads_first = heads_first
+        # One direction's share of the rows; making the table here checks it.
+        self._side = input_dim // 2 if bidirectional else input_dim
+        self._buckets = distance_buckets(self._side, max_distance)
 
     def build(self, input_shape):
         self.embeddings = self.add_weight(
@@ -87,12 +90,11 @@ class RelativePositionEmbeddingT5(Layer):
 
     def _rows(self, distance):
         """Rows of the table for distances key - query."""
-        side = self.input_dim // 2 if self.bidirectional else self.input_dim
-        buckets = ops.convert_to_tensor(distance_buckets(side, self.max_distance))
+        buckets = ops.convert_to_tensor(self._buckets)
         steps = ops.abs(distance) if self.bidirectional else ops.maximum(-distance, 0)
         rows = ops.take(buckets, ops.minimum(steps, self.max_distance))
         if self.bidirectional:
-            rows = rows + side * ops.cast(distance > 0, "int32")
+            rows = rows + self._side * ops.cast(distance > 0, "int32")
         return rows
 
     def compute_mask(self, inputs, mask=None):

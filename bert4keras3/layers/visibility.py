@@ -93,3 +93,24 @@ class AttentionMask(Layer):
         batch, length = ids.shape
         queries = 1 if self.kind == "encoder" else length
         return keras.KerasTensor((batch, 1, queries, length), dtype="bool")
+
+
+@register
+class MemoryMask(Layer):
+    """The Keras mask of `x: (B, S, D)` as a visibility, bool (B, 1, 1, S).
+
+    Everything is visible without one. Keras hands no implicit mask to a layer that
+    takes further tensors, so that cross-attention cannot read it itself.
+    """
+
+    def call(self, inputs, mask=None):
+        if mask is None:
+            mask = ops.ones(ops.shape(inputs)[:2], dtype="bool")
+        return ops.cast(mask, "bool")[:, None, None, :]
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+    def compute_output_spec(self, inputs, mask=None):
+        batch, length = inputs.shape[:2]
+        return keras.KerasTensor((batch, 1, 1, length), dtype="bool")

@@ -3,7 +3,7 @@
 import keras
 
 from bert4keras3.checkpoints.names import dense, expand
-from bert4keras3.layers import AttentionMask
+from bert4keras3.layers import AttentionMask, MemoryMask
 from bert4keras3.models import heads
 from bert4keras3.models.config import MAX_LAYERS, read_config
 from bert4keras3.models.transformer import Transformer
@@ -69,7 +69,7 @@ class Decoder(Side):
     with_lm: True for probabilities, the name of another activation, False for hidden
     states; num_decoder_layers: default num_hidden_layers; context_mask: take a third
     input, Input-Context-Mask (B, S), 0 at the encoder's padding. Without it the Keras
-    mask of the context counts, but arrays have none: padding is looked at then.
+    mask of the context counts; arrays have none, and their padding is looked at.
     """
 
     side = "Decoder"
@@ -93,9 +93,9 @@ class Decoder(Side):
         memory, ids, *mask = inputs
         ctx = super().context([ids])
         ctx.inputs, ctx.memory = inputs, memory
-        if mask:
-            layer = self.get(AttentionMask, "Attention-Context-Mask")
-            ctx.memory_visible = layer(mask[0])
+        kind, name = (AttentionMask, "Context") if mask else (MemoryMask, "Memory")
+        layer = self.get(kind, f"Attention-{name}-Mask")
+        ctx.memory_visible = layer(mask[0] if mask else memory)
         ctx.memory_bias = self.memory_bias(ids, memory)
         return ctx
 
