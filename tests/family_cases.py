@@ -51,10 +51,13 @@ CASES = {
         name: {"with_lm": "linear", "hidden_act": ["gelu", "linear"]}
         for name in ("t5.1.1", "mt5", "mt5.1.1", "t5_pegasus")
     },
-    **{name + "_encoder": {} for name in ("t5.1.1", "mt5", "mt5.1.1")},
+    **{
+        name + "_encoder": {}
+        for name in ("t5.1.1", "mt5", "mt5.1.1", "t5_pegasus")
+    },
     **{
         name + "_decoder": {"with_lm": "linear", "cross_position_bias": True}
-        for name in ("t5.1.1", "mt5", "mt5.1.1")
+        for name in ("t5.1.1", "mt5", "mt5.1.1", "t5_pegasus")
     },
 }
 

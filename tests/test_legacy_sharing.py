@@ -64,3 +64,23 @@ def test_arrays_go_in_as_a_list_and_nested_lists_do_not():
     found = model.predict(to_array(*nested), verbose=0)
     np.testing.assert_allclose(found, model.predict([ids, segments], verbose=0))
     assert model.predict([ids[:1], segments[:1]], verbose=0).shape == (1, 8, 16)
+
+
+@pytest.mark.parametrize("family", ["roformer", "nezha"])
+def test_cached_keys_have_no_distance(family):
+    """Keys in front of the sequence fit a position table, not pairs of positions."""
+    prefix = [keras.Input((3, 16)), keras.Input((3, 16))]
+    caches = {"Transformer-0-MultiHeadSelfAttention": prefix}
+    with pytest.raises(ValueError, match="attention_caches.*not possible"):
+        build_transformer_model(CONFIG, model=family, attention_caches=caches)
+
+
+def test_a_published_roformer_v2_is_told_from_its_norms(tmp_path):
+    build("roformer_v2").save(tmp_path)
+    config = tmp_path / "config.json"
+    text = config.read_text("utf-8").replace(
+        '"roformer_v2"', '"roformer", "norm_type": "rms_norm", "use_bias": false'
+    )
+    config.write_text(text, "utf-8")
+    t = build_transformer_model(tmp_path, return_keras_model=False)
+    assert type(t).__name__ == "RoFormerV2"

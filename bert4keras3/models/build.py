@@ -38,7 +38,7 @@ def build_transformer_model(
     kwargs: config keys, family options and arguments of `Transformer.build`.
     Raises ValueError for unknown arguments, keys, families and unfit checkpoints.
     """
-    config_path = asset_path(config_path)
+    config_path = asset_path(config_path, weights=checkpoint_path is None)
     origin, values = read_config(config_path)
     if checkpoint_path is None and _is_folder(config_path):
         checkpoint_path = config_path
@@ -70,6 +70,8 @@ def family_of(values):
         if name in registry.ARCHITECTURES:
             return registry.ARCHITECTURES[name]
     family = str(values.get("model_type", "bert")).lower()
+    if family == "roformer" and values.get("norm_type") == "rms_norm":
+        return "roformer_v2"  # the published folders use one model_type for both
     return family if family in registry.FAMILIES or "model_type" in values else "bert"
 
 

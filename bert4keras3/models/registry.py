@@ -45,6 +45,8 @@ FAMILIES = {
     "mt5.1.1_encoder": _HOME + "mt5:MT5_Encoder",
     "mt5.1.1_decoder": _HOME + "mt5:MT5_Decoder",
     "t5_pegasus": _HOME + "mt5:T5_PEGASUS",
+    "t5_pegasus_encoder": _HOME + "mt5:T5_PEGASUS_Encoder",
+    "t5_pegasus_decoder": _HOME + "mt5:T5_PEGASUS_Decoder",
     "roformer_v2": _HOME + "roformer_v2:RoFormerV2",
 }
 

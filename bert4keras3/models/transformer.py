@@ -141,9 +141,21 @@ class Transformer(Blocks, Assembly, Weights):
         inputs = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
         self.set_inputs(inputs, additional_input_layers)
         self.ctx = self.context(inputs)
+        self._check_caches()
         outputs = self.call(self.simplify(inputs))
         self.set_outputs(outputs)
         self.model = keras.Model(self.input, self.output, name=self.name)
+
+    def _check_caches(self):
+        """Keys in front of the sequence have no place in distances between tokens."""
+        terms = (self.ctx.rotary, self.ctx.relative, self.ctx.bias)
+        own = [name for name in self.attention_caches if "CrossAttention" not in name]
+        if own and any(term is not None for term in terms):
+            raise ValueError(
+                f"attention_caches of {own[0]!r} is not possible: {type(self).__name__} "
+                "gives every pair of tokens a position, and cached keys have none. Use "
+                "a family with a position table, such as bert."
+            )
 
     def call(self, inputs):
         """Embeddings, blocks, heads: the one forward of the family."""

@@ -34,7 +34,7 @@ class ALBERT(BERT):
     """BERT with one shared block (https://arxiv.org/abs/1909.11942).
 
     with_nsp is its sentence-order head. bert4keras normalised the block with epsilon
-    1e-7; pass layer_norm_eps=1e-7 for exactly its numbers. Configs with several
+    1e-7; layer_norm_eps=1e-7 sets that for every norm. Configs with several
     groups or inner groups are refused.
     """
 

@@ -9,7 +9,7 @@ class NEZHA(BERT):
     """Encoder with fixed relative positions (https://arxiv.org/abs/1909.00204).
 
     max_relative_position: distances beyond it count as it. bert4keras normalised
-    with epsilon 1e-7; pass layer_norm_eps=1e-7 for exactly its numbers.
+    with epsilon 1e-7; layer_norm_eps=1e-7 sets that for every norm.
     NEZHA-GEN, despite its name, is a BERT with a position table: load it with
     model="bert", application="lm", segment_vocab_size=0.
     """
