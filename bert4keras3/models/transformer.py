@@ -152,8 +152,8 @@ class Transformer(Blocks, Assembly, Weights):
         own = [name for name in self.attention_caches if "CrossAttention" not in name]
         if own and any(term is not None for term in terms):
             raise ValueError(
-                f"attention_caches of {own[0]!r} is not possible: {type(self).__name__} "
-                "gives every pair of tokens a position, and cached keys have none. Use "
+                f"attention_caches of {own[0]!r} is not possible: "
+                f"{type(self).__name__} gives every pair of tokens a position, and cached keys have none. Use "
                 "a family with a position table, such as bert."
             )
 
