@@ -153,8 +153,8 @@ class Transformer(Blocks, Assembly, Weights):
         if own and any(term is not None for term in terms):
             raise ValueError(
                 f"attention_caches of {own[0]!r} is not possible: "
-                f"{type(self).__name__} gives every pair of tokens a position, and cached keys have none. Use "
-                "a family with a position table, such as bert."
+                f"{type(self).__name__} gives every pair of tokens a position, and "
+                "cached keys have none. Use a family with a position table, such as bert."
             )
 
     def call(self, inputs):
