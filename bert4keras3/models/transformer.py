@@ -154,7 +154,8 @@ class Transformer(Blocks, Assembly, Weights):
             raise ValueError(
                 f"attention_caches of {own[0]!r} is not possible: "
                 f"{type(self).__name__} gives every pair of tokens a position, and "
-                "cached keys have none. Use a family with a position table, such as bert."
+                "cached keys have none. Use a family with a position table, such as "
+                "bert."
             )
 
     def call(self, inputs):
