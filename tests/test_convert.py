@@ -104,3 +104,14 @@ def test_info_reads_the_original_and_names_its_mistakes(tmp_path, capsys):
     assert main([*arguments, "--model", "bertt"]) == 1
     assert "Did you mean 'bert'" in capsys.readouterr().err
     assert main(["info", str(tmp_path / "nowhere")]) == 1
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_a_config_of_another_size_is_not_converted(saved, capsys):
+    _, home = saved
+    config = home / "tf" / "bert_config.json"
+    text = config.read_text().replace('"vocab_size": 50', '"vocab_size": 60')
+    config.write_text(text)
+    assert main(["convert", str(home / "tf"), str(home / "new"), "--to", "hf"]) == 1
+    assert "word_embeddings" in capsys.readouterr().err
+    assert not (home / "new").exists()

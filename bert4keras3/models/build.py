@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import warnings
 
 from bert4keras3.checkpoints.formats import open_checkpoint
 from bert4keras3.models import registry
@@ -43,6 +44,7 @@ def build_transformer_model(
     if checkpoint_path is None and _is_folder(config_path):
         checkpoint_path = config_path
     cls = registry.find(model or family_of(values))
+    _compare_family(cls, model, values)
     if str(application).lower() not in APPLICATIONS:
         raise ValueError(
             f"application must be one of {sorted(APPLICATIONS)}. "
@@ -62,6 +64,21 @@ def build_transformer_model(
 
 def _is_folder(path):
     return isinstance(path, (str, os.PathLike)) and os.path.isdir(path)
+
+
+def _compare_family(cls, model, values):
+    """Warn when `model` is a family and the config names another one."""
+    told = registry.FAMILIES.get(family_of(values)) if "model_type" in values else None
+    if told is None or not isinstance(model, str):
+        return
+    other = registry.find(family_of(values))
+    if cls.model_type != other.model_type:
+        warnings.warn(
+            f"model={model!r} was asked for, but the config says model_type="
+            f"{values['model_type']!r}: if the weights are that family's, the outputs "
+            "are wrong. Leave model= out to follow the config.",
+            stacklevel=3,
+        )
 
 
 def family_of(values):

@@ -20,7 +20,7 @@ from bert4keras3.models.config import read_config
 from bert4keras3.models.saving import FORMATS, by_name, config_text, joined
 from bert4keras3.utils.assets import asset_path
 
-# What belongs to a tokenizer and is copied beside the weights.
+# What belongs to a tokenizer or to generation and is copied beside the weights.
 VOCABULARIES = (
     "vocab.txt",
     "vocab.json",
@@ -32,6 +32,7 @@ VOCABULARIES = (
     "spiece.model",
     "sentencepiece.bpe.model",
     "tokenizer.model",
+    "generation_config.json",
 )
 
 
@@ -67,7 +68,10 @@ def transformer_of(path, model=None, config=None):
 
 def _config_beside(path):
     """The folder that should hold the config of a checkpoint path."""
-    path = os.fspath(asset_path(path))
+    path = Path(asset_path(path))
+    if not path.exists() and not any(path.parent.glob(path.name + ".*")):
+        raise CheckpointError(f"{path}: no such file, folder or TensorFlow prefix")
+    path = os.fspath(path)
     return path if os.path.isdir(path) else os.path.dirname(path) or "."
 
 
@@ -122,8 +126,7 @@ def convert(
     Raises ValueError (CheckpointError) when a weight of the trunk is missing, a file
     exists, or the family has no names in that format; nothing is written then.
     """
-    if to not in FORMATS:
-        raise ValueError(f"to must be one of {sorted(FORMATS)}. Received: {to!r}")
+    _check_target(to, dtype)
     style, weights_name, config_name, kind = FORMATS[to]
     found = inspect(source, model, config)
     folder = Path(target)
@@ -140,6 +143,7 @@ def convert(
             report.missing = found.missing
             rows = found.t.table_rows()
             raise CheckpointError(missing_message(report, rows, found.style, opened))
+        _check_shapes(found, opened)
         arrays = _converted(found, opened, style, dtype, progress)
         folder.mkdir(parents=True, exist_ok=True)
         extra = {} if max_shard_size is None else {"max_shard_size": max_shard_size}
@@ -151,6 +155,28 @@ def convert(
     for original, copy in companions.items():
         shutil.copyfile(original, copy)
     return found
+
+
+def _check_target(to, dtype):
+    if to not in FORMATS:
+        raise ValueError(f"to must be one of {sorted(FORMATS)}. Received: {to!r}")
+    if to == "npz" and dtype == "bfloat16":
+        raise ValueError("an .npz cannot hold bfloat16; use float16, or to='hf'")
+
+
+def _check_shapes(found, opened):
+    """Raise CheckpointError where config and checkpoint disagree about a shape."""
+    variables = found.t.variables()
+    for row, name in found.pairs:
+        if row.ours not in variables:
+            continue  # a head, which the trunk's config does not size
+        blank = np.broadcast_to(np.zeros((), np.int8), opened[name].shape)
+        shape, own = row.read(blank, found.style).shape, variables[row.ours].shape
+        if tuple(shape) != tuple(own):
+            raise CheckpointError(
+                f"{opened.path}: {name!r} has shape {tuple(shape)}, but the config "
+                f"asks for {tuple(own)}; correct the config"
+            )
 
 
 def _companions(source, folder):

@@ -10,8 +10,6 @@ from bert4keras3.models.transformer import Transformer
 
 # Layers that both sides have in common, or that bert4keras gave no side.
 _COMMON = ("Embedding-Token", "Attention-", "Input-Context")
-_TOKENS = """bos_token_id decoder_start_token_id eos_token_id forced_bos_token_id
-forced_eos_token_id is_encoder_decoder""".split()
 _NEVER = {
     "application": "its encoder sees both ways and its decoder is causal already",
     "residual_attention_scores": "self- and cross-attention scores differ in shape",
@@ -145,9 +143,8 @@ class EncoderDecoder(Transformer):
     unsupported = _NEVER
 
     def __init__(self, config=None, layers=None, prefix=None, name=None, **kwargs):
-        config = origin, values = read_config(config)
+        config = read_config(config)
         super().__init__(config, layers, prefix, name, **kwargs)
-        self.special_tokens = {key: values[key] for key in _TOKENS if key in values}
         refused = self.encoder_class.unsupported
         reading = {key: one for key, one in kwargs.items() if key not in refused}
         before, shared = f"{name}_" if name else "", (config, self.layers, prefix)
@@ -180,10 +177,6 @@ class EncoderDecoder(Transformer):
         """Run both sides, or the decoder alone on a context with its memory."""
         ctx = self.context(inputs) if ctx is None else ctx
         return self._decoder.forward([ctx.memory, inputs[1]], ctx)
-
-    def published(self, values):
-        """Add the ids that transformers starts and ends texts with, as we read them."""
-        return super().published({**values, **self.special_tokens})
 
     def table_rows(self):
         """The name table, written out for the deeper side."""

@@ -51,7 +51,11 @@ FAMILIES = {
 }
 
 # Kinds of model that a config's model_type does not tell apart.
-ARCHITECTURES = {"T5EncoderModel": "t5_encoder", "MT5EncoderModel": "mt5_encoder"}
+ARCHITECTURES = {
+    "T5EncoderModel": "t5_encoder",
+    "MT5EncoderModel": "mt5_encoder",
+    "T5_PEGASUSEncoderModel": "t5_pegasus_encoder",
+}
 
 
 def find(model):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import warnings
 
 import keras
 import numpy as np
@@ -11,6 +12,17 @@ from bert4keras3.checkpoints.atomic import atomic_write_bytes
 from bert4keras3.checkpoints.formats import write_checkpoint
 from bert4keras3.models.config import ALIASES
 from bert4keras3.tokenizers.vocab import find_vocab, vocab_text
+
+# They say nothing about the computation, but transformers generates by them.
+GENERATION_KEYS = (
+    "bos_token_id",
+    "eos_token_id",
+    "sep_token_id",
+    "decoder_start_token_id",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "is_encoder_decoder",
+)
 
 # format -> (name style, file name, config file name, writer's format)
 FORMATS = {
@@ -55,6 +67,14 @@ def named_arrays(t, style, dtype=None):
     """{name in the given style: array} of every weight with a name there."""
     variables = t.variables()
     rows = [row for row in t.rows() if row.name(style)]
+    nameless = sorted(set(variables) - {row.ours for row in rows})
+    if nameless:
+        warnings.warn(
+            f"not saved, the name table of {type(t).__name__} has no {style!r} names "
+            f"for them: {', '.join(nameless[:8])} ({len(nameless)} in all). Save "
+            "t.model as .keras to keep them, or add rows to `names`.",
+            stacklevel=3,
+        )
     arrays = {
         name: joined(group, style, lambda row: to_numpy(variables[row.ours]))
         for name, group in by_name(rows, style).items()
@@ -119,7 +139,8 @@ def config_dict(t):
         for key, ours in reversed(t.config_keys.items())
         for name in (ours, *ALIASES.get(ours, ()))
     }
-    values = {"model_type": t.model_type, **values, **t.extra_config()}
+    told = {key: t.given[key] for key in GENERATION_KEYS if key in t.given}
+    values = {"model_type": t.model_type, **values, **told, **t.extra_config()}
     return {theirs.get(key, key): one for key, one in t.published(values).items()}
 
 

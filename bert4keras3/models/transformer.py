@@ -55,6 +55,7 @@ class Transformer(Blocks, Assembly, Weights):
     ):
         kwargs = self._supported(kwargs)
         origin, values = read_config(config)
+        self.given = values
         self.config = ModelConfig.load(
             (origin, self.understood(values)),
             self.options,

@@ -59,6 +59,8 @@ class Llama(Transformer):
             vocab=1,
         ),
     )
+    # Qwen2 and Qwen3 under this name would lose their biases and norms.
+    foreign_names = ("q_proj.bias", "k_proj.bias", "self_attn.q_norm", "/q_norm")
     visibility = "lm"
     position = ScaledRotary()
     pre_norm = True

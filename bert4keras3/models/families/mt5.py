@@ -56,6 +56,8 @@ class MT5(_MT5, T5):
 class _PEGASUS(_MT5):
     """bert4keras's T5 as it was when T5-PEGASUS was trained in it."""
 
+    # Not "mt5": transformers would open a saved folder and give other numbers.
+    model_type = "t5_pegasus"
     defaults = {**_MT5.defaults, "hidden_act": ("gelu", "linear")}
     options = {**_MT5.options, "cross_position_bias": True, "logit_scale": True}
 
