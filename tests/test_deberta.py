@@ -81,12 +81,11 @@ def test_refusals():
 def test_prefix_of_keys_is_refused():
     name = "Transformer-0-MultiHeadSelfAttention"
     prefix = keras.Input((2, 16))
-    t = build(
-        "deberta_v2", attention_caches={name: [prefix, prefix]},
-        additional_input_layers=prefix, **BUCKETS,
-    )
-    with pytest.raises(ValueError, match="has no place among them"):
-        t.model([batch()[0], np.zeros((3, 2, 16), "float32")])
+    with pytest.raises(ValueError, match="attention_caches.*not possible"):
+        build(
+            "deberta_v2", attention_caches={name: [prefix, prefix]},
+            additional_input_layers=prefix, **BUCKETS,
+        )
 
 
 def test_language_model_does_not_look_ahead():

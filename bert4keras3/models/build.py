@@ -72,7 +72,7 @@ def _compare_family(cls, model, values):
     if told is None or not isinstance(model, str):
         return
     other = registry.find(family_of(values))
-    if cls.model_type != other.model_type:
+    if other.model_type not in (cls.model_type, *cls.also_reads):
         warnings.warn(
             f"model={model!r} was asked for, but the config says model_type="
             f"{values['model_type']!r}: if the weights are that family's, the outputs "

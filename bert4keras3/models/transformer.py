@@ -33,6 +33,7 @@ class Transformer(Blocks, Assembly, Weights):
     """
 
     model_type = None  # as in a Hugging Face config
+    also_reads = ()  # model types of other families whose checkpoints are meant too
     names = ()
     dialects = ()  # further spellings of the names, see checkpoints.names.DIALECTS
     foreign_names = ()  # parts of names that give away another family's checkpoint

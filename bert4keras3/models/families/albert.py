@@ -69,6 +69,7 @@ class ALBERT_Unshared(BERT):  # noqa: N801  (legacy public name)
     bert4keras all of them were called as the shared one.
     """
 
+    also_reads = ("albert",)
     model_type = "albert_unshared"
     ignored_keys = ALBERT.ignored_keys
     dialects = (
