@@ -65,6 +65,8 @@ def _info(options):
     lines.append(("dtype", kinds))
     lines.append(("missing", _listed(found.missing)))
     lines.append(("unused", _listed(found.unused)))
+    if found.foreign:
+        lines.append(("wrong family?", found.foreign))
     for name, value in lines:
         _say(f"{name:20} {value}")
 

@@ -115,3 +115,27 @@ def test_a_config_of_another_size_is_not_converted(saved, capsys):
     assert main(["convert", str(home / "tf"), str(home / "new"), "--to", "hf"]) == 1
     assert "word_embeddings" in capsys.readouterr().err
     assert not (home / "new").exists()
+
+
+def test_a_source_never_replaces_itself(saved, capsys):
+    _, home = saved
+    convert(home / "tf", home / "hf", "hf")
+    before = (home / "hf" / "model.safetensors").read_bytes()
+    again = ["convert", str(home / "hf"), str(home / "hf"), "--to", "hf", "--force"]
+    assert main([*again, "--dtype", "float16"]) == 1
+    assert "replace itself" in capsys.readouterr().err
+    assert (home / "hf" / "model.safetensors").read_bytes() == before
+    # The names of a file and of a folder are easily mixed up.
+    assert main(["convert", str(home / "tf"), str(home / "a.npz"), "--to", "npz"]) == 1
+    assert "folder" in capsys.readouterr().err
+
+
+def test_another_familys_weights_are_not_converted(tmp_path, capsys):
+    build("qwen2").save(tmp_path / "qwen")
+    wrong = ["--model", "llama"]
+    assert main(["info", str(tmp_path / "qwen"), *wrong]) == 0
+    assert "q_proj.bias" in capsys.readouterr().out
+    arguments = ["convert", str(tmp_path / "qwen"), str(tmp_path / "npz"), "--to=npz"]
+    assert main([*arguments, *wrong]) == 1
+    assert "q_proj.bias" in capsys.readouterr().err
+    assert main(arguments) == 0

@@ -1,9 +1,13 @@
 """Every weight has a name in every format, and no two share one."""
 
 import collections
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from tiny_models import FAMILIES, build
+
+from bert4keras3.checkpoints.names import Row
 
 HEADS = {
     "bert": {"with_nsp": True, "with_mlm": True},
@@ -46,3 +50,9 @@ def test_prefix_is_no_part_of_a_name(family):
     plain, prefixed = build(family), build(family, prefix="Foo-")
     assert set(prefixed.variables()) == set(plain.variables())
     assert all(layer.name.startswith("Foo-") for layer in prefixed.model.layers)
+
+
+def test_only_openais_kernels_lose_an_axis():
+    kernel, plain = np.ones((1, 2, 3)), Row("x/kernel")
+    assert plain.read(kernel, "hf").shape == (1, 2, 3)
+    assert replace(plain, convolved=True).read(kernel, "hf").shape == (2, 3)

@@ -21,7 +21,8 @@ class Row:
     style stores `count` of our arrays side by side on its last axis under one name,
     as {style: (index, count)}; aliases: names that Hugging Face files use for the
     same array, taken when `hf` itself is absent; rowed: the styles that store our
-    vector (N,) as one row (1, N).
+    vector (N,) as one row (1, N); convolved: some files hold this kernel as a
+    convolution of width 1, (1, in, out).
     """
 
     ours: str
@@ -32,6 +33,7 @@ class Row:
     part: tuple = ()
     aliases: tuple = ()
     rowed: tuple = ()
+    convolved: bool = False
 
     def name(self, style):
         """The name in "tf" or "hf" style, None when that format has no such weight."""
@@ -48,8 +50,8 @@ class Row:
 
     def read(self, array, style):
         """Turn an array of that style into ours."""
-        if array.ndim == 3 and array.shape[0] == 1:
-            array = array[0]  # OpenAI's GPT-2 has convolutions of width 1
+        if self.convolved and array.ndim == 3 and array.shape[0] == 1:
+            array = array[0]
         index, count = self.place(style)
         if count > 1:
             size = array.shape[-1] // count
@@ -97,19 +99,16 @@ def renamed(rows, *pairs, style="hf"):
     """Replace substrings in the names of one style: renamed(rows, ("bert.", "x."))."""
     result = []
     for row in rows:
-        name = row.name(style)
-        for old, new in pairs:
-            name = name.replace(old, new) if name else name
-        extra = {}
+        changed = {style: _replaced(row.name(style), pairs)}
         if style == "hf":
-            extra["aliases"] = tuple(_replaced(one, pairs) for one in row.aliases)
-        result.append(replace(row, **{style: name}, **extra))
+            changed["aliases"] = tuple(_replaced(one, pairs) for one in row.aliases)
+        result.append(replace(row, **changed))
     return tuple(result)
 
 
 def _replaced(name, pairs):
     for old, new in pairs:
-        name = name.replace(old, new)
+        name = name and name.replace(old, new)
     return name
 
 

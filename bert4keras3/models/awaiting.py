@@ -9,7 +9,7 @@ import keras
 
 from bert4keras3.backend import runtime
 
-_PLACES = (("kernel_initializer", "kernel"), ("embeddings_initializer", "embeddings"))
+_PLACES = {"kernel_initializer": "kernel", "embeddings_initializer": "embeddings"}
 
 
 @keras.saving.register_keras_serializable(package="bert4keras3")
@@ -36,7 +36,7 @@ class AwaitingWeights(keras.initializers.Zeros):
 def awaiting(arguments):
     """Put AwaitingWeights around the initializers among a layer's arguments."""
     return {
-        key: AwaitingWeights(value) if key in dict(_PLACES) else value
+        key: AwaitingWeights(value) if key in _PLACES else value
         for key, value in arguments.items()
     }
 
@@ -48,7 +48,7 @@ def settle(layers, loaded):
     """
     for layer in layers:
         for part in layer._flatten_layers():
-            for attribute, weight in _PLACES:
+            for attribute, weight in _PLACES.items():
                 waiting = getattr(part, attribute, None)
                 if not isinstance(waiting, AwaitingWeights):
                     continue

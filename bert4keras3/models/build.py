@@ -68,11 +68,12 @@ def _is_folder(path):
 
 def _compare_family(cls, model, values):
     """Warn when `model` is a family and the config names another one."""
-    told = registry.FAMILIES.get(family_of(values)) if "model_type" in values else None
-    if told is None or not isinstance(model, str):
+    if not isinstance(model, str) or "model_type" not in values:
         return
-    other = registry.find(family_of(values))
-    if other.model_type not in (cls.model_type, *cls.also_reads):
+    told = family_of(values)
+    if told not in registry.FAMILIES:
+        return
+    if registry.find(told).model_type not in (cls.model_type, *cls.also_reads):
         warnings.warn(
             f"model={model!r} was asked for, but the config says model_type="
             f"{values['model_type']!r}: if the weights are that family's, the outputs "

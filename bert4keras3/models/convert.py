@@ -2,8 +2,7 @@
 
 import math
 import os
-import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from bert4keras3.checkpoints.atomic import atomic_write_bytes
 from bert4keras3.checkpoints.errors import CheckpointError
 from bert4keras3.checkpoints.formats import open_checkpoint, write_checkpoint
 from bert4keras3.checkpoints.lazy import LazyArray, forget
-from bert4keras3.checkpoints.transfer import missing_message, plan
+from bert4keras3.checkpoints.transfer import LoadReport, missing_message, plan
 from bert4keras3.models import registry
 from bert4keras3.models.build import family_of, informed
 from bert4keras3.models.config import read_config
@@ -40,20 +39,48 @@ VOCABULARIES = (
 class Inspection:
     """What a checkpoint holds, seen through the name table of its family.
 
-    family: class name; t: the Transformer; style: "tf" or "hf"; pairs:
-    [(row, name in the file)]; missing: trunk weights without an array; unused: names
-    that no row speaks of; parameters: numbers stored; dtypes: {dtype: parameters}.
+    t: the Transformer; style: "tf" or "hf"; pairs: [(row, name in the file)];
+    report: LoadReport whose `missing` are trunk weights without an array; dtypes:
+    {dtype: numbers stored}.
     """
 
-    family: str
     t: object
     style: str
-    dialect: str
     pairs: list
-    missing: list
-    unused: list
-    parameters: int
-    dtypes: dict = field(default_factory=dict)
+    report: LoadReport
+    dtypes: dict
+
+    @property
+    def family(self):
+        """Class name of the family."""
+        return type(self.t).__name__
+
+    @property
+    def dialect(self):
+        """Which spelling of the names the checkpoint has."""
+        return self.report.dialect
+
+    @property
+    def missing(self):
+        """Trunk weights without an array."""
+        return self.report.missing
+
+    @property
+    def unused(self):
+        """Names in the file that no row of the family speaks of."""
+        return self.report.unused
+
+    @property
+    def foreign(self):
+        """Why the family cannot be this one, or None."""
+        own = self.t.variables()
+        held = [name for row, name in self.pairs if row.ours not in own]
+        return self.t.foreign_message(self.report.path, held + self.unused)
+
+    @property
+    def parameters(self):
+        """Numbers stored."""
+        return sum(self.dtypes.values())
 
 
 def transformer_of(path, model=None, config=None):
@@ -91,18 +118,8 @@ def inspect(path, model=None, config=None):
         for name in {name for _, name in pairs} | set(report.unused):
             kind = source[name].dtype.name
             counts[kind] = counts.get(kind, 0) + math.prod(source[name].shape)
-    missing = [ours for ours in report.missing if ours in needed]
-    return Inspection(
-        type(t).__name__,
-        t,
-        style,
-        report.dialect,
-        pairs,
-        missing,
-        report.unused,
-        sum(counts.values()),
-        counts,
-    )
+    report.missing = [ours for ours in report.missing if ours in needed]
+    return Inspection(t, style, pairs, report, counts)
 
 
 def convert(
@@ -123,10 +140,11 @@ def convert(
     save; max_shard_size: see `write_checkpoint` (hf only); progress: called with
     (tensors written, tensors in all). Config and vocabulary go along.
     Returns the Inspection of the source; its `unused` names were not converted.
-    Raises ValueError (CheckpointError) when a weight of the trunk is missing, a file
-    exists, or the family has no names in that format; nothing is written then.
+    Raises ValueError (CheckpointError) when a weight of the trunk is missing, the
+    weights are another family's, a file exists or would replace the source, or the
+    family has no names in that format; nothing is written then.
     """
-    _check_target(to, dtype)
+    _check_target(target, to, dtype)
     style, weights_name, config_name, kind = FORMATS[to]
     found = inspect(source, model, config)
     folder = Path(target)
@@ -138,40 +156,52 @@ def convert(
                 f"{path} exists already; pass overwrite=True (--force)"
             )
     with open_checkpoint(asset_path(source)) as opened:
-        if found.missing:
-            _, _, report = plan(found.t.table_rows(), opened, found.t.dialects)
-            report.missing = found.missing
-            rows = found.t.table_rows()
-            raise CheckpointError(missing_message(report, rows, found.style, opened))
-        _check_shapes(found, opened)
+        if opened.path is not None and _same(opened.path, folder / weights_name):
+            raise CheckpointError(
+                f"{opened.path} would replace itself; convert into another folder"
+            )
+        _check_weights(found, opened)
         arrays = _converted(found, opened, style, dtype, progress)
         folder.mkdir(parents=True, exist_ok=True)
         extra = {} if max_shard_size is None else {"max_shard_size": max_shard_size}
         write_checkpoint(
             folder / weights_name, arrays, kind, overwrite=overwrite, **extra
         )
+    texts.update((copy, original.read_bytes()) for original, copy in companions.items())
     for path, content in texts.items():
         atomic_write_bytes(path, content)
-    for original, copy in companions.items():
-        shutil.copyfile(original, copy)
     return found
 
 
-def _check_target(to, dtype):
+def _check_target(target, to, dtype):
     if to not in FORMATS:
         raise ValueError(f"to must be one of {sorted(FORMATS)}. Received: {to!r}")
+    if Path(target).suffix in (".npz", ".safetensors", ".ckpt", ".bin"):
+        raise ValueError(
+            f"{target} looks like a file; name the folder that config, weights and "
+            f"vocabulary go into, such as {Path(target).with_suffix('')}"
+        )
     if to == "npz" and dtype == "bfloat16":
         raise ValueError("an .npz cannot hold bfloat16; use float16, or to='hf'")
 
 
-def _check_shapes(found, opened):
-    """Raise CheckpointError where config and checkpoint disagree about a shape."""
+def _same(path, other):
+    return Path(path).resolve() == Path(other).resolve()
+
+
+def _check_weights(found, opened):
+    """Raise CheckpointError where config and checkpoint do not fit each other."""
+    if found.missing:
+        rows = found.t.table_rows()
+        raise CheckpointError(missing_message(found.report, rows, found.style, opened))
+    if found.foreign:
+        raise CheckpointError(found.foreign)
     variables = found.t.variables()
     for row, name in found.pairs:
         if row.ours not in variables:
             continue  # a head, which the trunk's config does not size
-        blank = np.broadcast_to(np.zeros((), np.int8), opened[name].shape)
-        shape, own = row.read(blank, found.style).shape, variables[row.ours].shape
+        shape = row.read(_blank(opened[name]), found.style).shape
+        own = variables[row.ours].shape
         if tuple(shape) != tuple(own):
             raise CheckpointError(
                 f"{opened.path}: {name!r} has shape {tuple(shape)}, but the config "
@@ -206,8 +236,10 @@ def _converted(found, opened, style, dtype, progress):
                 return row.read(raw[-1], found.style)
 
             array = joined(groups[name], style, value)
-            # A copy of its own, so that the file's pages can go.
-            array = np.array(array, dtype and dtypes.read_dtype(dtype))
+            if dtype is not None:
+                array = array.astype(dtypes.read_dtype(dtype), copy=False)
+            if any(np.may_share_memory(array, one) for one in raw):
+                array = array.copy()  # so that the file's pages can go
             for one in raw:
                 forget(one)
             done[0] += 1
@@ -221,7 +253,7 @@ def _converted(found, opened, style, dtype, progress):
     for name, group in groups.items():
         stored = [opened[held[row.ours]] for row in group]
         parts = [
-            _shape_after(row, one, found.style, style)
+            row.written(row.read(_blank(one), found.style), style).shape
             for row, one in zip(group, stored, strict=True)
         ]
         shape = (*parts[0][:-1], sum(part[-1] for part in parts)) if parts[0] else ()
@@ -230,7 +262,6 @@ def _converted(found, opened, style, dtype, progress):
     return arrays
 
 
-def _shape_after(row, stored, source_style, target_style):
-    """Shape of one row's array in the target format, without reading it."""
-    blank = np.broadcast_to(np.zeros((), np.int8), stored.shape)
-    return row.written(row.read(blank, source_style), target_style).shape
+def _blank(stored):
+    """An array without memory that has the shape of a stored one."""
+    return np.broadcast_to(np.zeros((), np.int8), stored.shape)

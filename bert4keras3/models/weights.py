@@ -72,7 +72,7 @@ class Weights:
         variables, rows = self.variables(), self.rows(mapping)
         with open_checkpoint(checkpoint) as source:
             style, pairs, report = plan(rows, source, self.dialects)
-            messages = [self._foreign_message(report)]
+            messages = [self.foreign_message(report.path, report.unused)]
             if report.missing:
                 messages.append(missing_message(report, rows, style, source))
             for message in filter(None, messages):
@@ -99,6 +99,20 @@ class Weights:
             resized_names = ", ".join(report.resized)
             warnings.warn(f"{report.path}: resized {resized_names}", stacklevel=2)
         return report
+
+    def foreign_message(self, path, names):
+        """Say which of a checkpoint's names another family's must be, or None.
+
+        names: those that the model has no weight for.
+        """
+        found = [n for n in names if any(w in n for w in self.foreign_names)]
+        if not found:
+            return None
+        return (
+            f"{path}: holds {found[0]!r}, but {type(self).__name__} has no such "
+            "weight: its outputs would be wrong. Pass the family of the checkpoint as "
+            "model=..., or ignore_invalid_weights=True to start from these weights."
+        )
 
     def _read(self, source, pairs, style):
         """Arrays of (row, name) pairs in our layout and vocabulary."""
@@ -162,17 +176,6 @@ class Weights:
             if row.tf
         }
         return write_checkpoint(filename, arrays, format="tf", overwrite=True)
-
-    def _foreign_message(self, report):
-        """Say that the checkpoint holds what this family does not have, or None."""
-        found = [n for n in report.unused if any(w in n for w in self.foreign_names)]
-        if not found:
-            return None
-        return (
-            f"{report.path}: holds {found[0]!r}, but {type(self).__name__} has no such "
-            "weight: its outputs would be wrong. Pass the family of the checkpoint as "
-            "model=..., or ignore_invalid_weights=True to start from these weights."
-        )
 
     def _fitted(self, row, name, array, variables, report):
         """Check the shape; resize if that is allowed."""

@@ -36,15 +36,17 @@ EMBEDDING_NAMES = table(
         "transformer.positions_embed.weight",
     ),
 )
+# Hugging Face keeps kernels [in, out] as we do, OpenAI has convolutions of width 1.
+_KERNEL = {"turned": (), "convolved": True}
 BLOCK_NAMES = table(
-    # Hugging Face keeps q, k and v side by side, and kernels [in, out] as we do.
+    # Hugging Face keeps q, k and v side by side.
     *(
         dense(
             f"{_ATTENTION}/{name[0]}",
             f"{_TF}attention/self/{name}",
             _HF + "attn.c_attn",
-            turned=(),
             part=(("hf", (index, 3)),),
+            **_KERNEL,
         )
         for index, name in enumerate(("query", "key", "value"))
     ),
@@ -52,12 +54,12 @@ BLOCK_NAMES = table(
         _ATTENTION + "/o",
         _TF + "attention/output/dense",
         _HF + "attn.c_proj",
-        turned=(),
+        **_KERNEL,
     ),
     norm(_ATTENTION + "-Norm", _TF + "attention/output/LayerNorm", _HF + "ln_1"),
-    dense(_FFN + "/i0", _TF + "intermediate/dense", _HF + "mlp.c_fc", turned=()),
-    dense(_FFN + "/i1", _TF + "intermediate/dense_1", _HF + "mlp.c_fc_1", turned=()),
-    dense(_FFN + "/o", _TF + "output/dense", _HF + "mlp.c_proj", turned=()),
+    dense(_FFN + "/i0", _TF + "intermediate/dense", _HF + "mlp.c_fc", **_KERNEL),
+    dense(_FFN + "/i1", _TF + "intermediate/dense_1", _HF + "mlp.c_fc_1", **_KERNEL),
+    dense(_FFN + "/o", _TF + "output/dense", _HF + "mlp.c_proj", **_KERNEL),
     norm(_FFN + "-Norm", _TF + "output/LayerNorm", _HF + "ln_2"),
 )
 
