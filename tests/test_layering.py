@@ -23,6 +23,7 @@ ALLOWED = {
     "generation": {"backend"},
     "optimizers": {"backend"},
     "losses": {"backend"},
+    "training": {"backend", "utils"},
     "models": {"backend", "checkpoints", "generation", "layers", "tokenizers", "utils"},
     "snippets": {"generation", "tokenizers", "utils"},
     "cli": {"models"},

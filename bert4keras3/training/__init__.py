@@ -1,0 +1,3 @@
+"""What runs around `fit`."""
+
+from bert4keras3.training.evaluation import Evaluation as Evaluation
