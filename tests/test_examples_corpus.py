@@ -1,5 +1,7 @@
 """The pretraining scripts that make a vocabulary, a corpus and labelled samples."""
 
+import json
+
 import numpy as np
 import pytest
 from script_modules import imported
@@ -50,3 +52,9 @@ def test_dev_texts_do_not_enter_the_corpus(scripts, tmp_path):
     assert not [row for row in dev if row and row.split("\t")[0] in kept]
     tags = (samples / "people_daily_ner" / "dev.txt").read_text(encoding="utf-8")
     assert "李 B-PER\n明 I-PER" in tags and "上 B-LOC\n海 I-LOC" in tags
+    line = (samples / "cluener" / "dev.json").read_text(encoding="utf-8").split("\n")[0]
+    found = json.loads(line)
+    (name, [(start, end), *_]), *_ = found["label"]["name"].items()
+    assert found["text"][start : end + 1] == name == "李明"
+    words = (samples / "people_daily_cws" / "dev.utf8").read_text(encoding="utf-8")
+    assert "记者  李  明  在  上海" in words

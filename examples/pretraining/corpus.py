@@ -11,6 +11,7 @@ shares 16 characters in a row with their dev splits stays in the corpus.
 
 import argparse
 import collections
+import json
 import random
 import re
 import unicodedata
@@ -23,6 +24,7 @@ WIDE = {
     if chr(code).isalnum()
 }  # full-width digits and letters only: NFKC would also turn "，" into ","
 NER_TYPES = {"nr": "PER", "ns": "LOC", "nt": "ORG"}
+CLUENER_TYPES = {"PER": "name", "LOC": "address", "ORG": "organization"}
 FAMILY_NAMES = {"欧阳", "诸葛", "司马", "上官", "司徒", "夏侯", "皇甫", "慕容"}
 
 
@@ -112,8 +114,32 @@ def sentiment_samples(reviews, folder, rng, sizes=(2400, 600)):
     return [t for t, _ in dev]
 
 
-def ner_samples(tagged, folder, rng, sizes=(1000, 250)):
-    """Write train.txt and dev.txt with BIO tags; return the dev texts."""
+def entities_of(rows):
+    """[(type, start, end open)] of ``character BIO-tag`` lines."""
+    found = []
+    for i, (_, tag) in enumerate(row.split(" ") for row in rows):
+        if tag.startswith("B-"):
+            found.append([tag[2:], i, i + 1])
+        elif tag.startswith("I-"):
+            found[-1][2] = i + 1
+    return found
+
+
+def cluener_line(pairs):
+    """(word, tag) pairs as a line of CLUENER 2020: ends inclusive."""
+    rows, label = entity_lines(pairs), {}
+    text = "".join(row[0] for row in rows)
+    for kind, start, end in entities_of(rows):
+        places = label.setdefault(CLUENER_TYPES[kind], {})
+        places.setdefault(text[start:end], []).append([start, end - 1])
+    return json.dumps({"text": text, "label": label}, ensure_ascii=False)
+
+
+def tagged_samples(tagged, folder, rng, sizes=(1000, 250)):
+    """Write People's Daily sentences with BIO tags, as words and as CLUENER lines.
+
+    Returns the dev texts.
+    """
     picked = [
         p
         for p in tagged
@@ -122,7 +148,14 @@ def ner_samples(tagged, folder, rng, sizes=(1000, 250)):
     rng.shuffle(picked)
     parts = {"dev": picked[: sizes[1]], "train": picked[sizes[1] : sum(sizes)]}
     for name, part in parts.items():
-        write(folder / f"{name}.txt", ["\n".join(entity_lines(p)) + "\n" for p in part])
+        write(
+            folder / "people_daily_ner" / f"{name}.txt",
+            ["\n".join(entity_lines(p)) + "\n" for p in part],
+        )
+        words = ["  ".join(w.replace(" ", "") for w, _ in p) for p in part]
+        write(folder / "people_daily_cws" / f"{name}.utf8", words)
+        few = part[: len(part) // 2]
+        write(folder / "cluener" / f"{name}.json", [cluener_line(p) for p in few])
     return ["".join(w for w, _ in p) for p in parts["dev"]]
 
 
@@ -145,7 +178,7 @@ def main(argv=None):
     held = []
     if args.samples:
         held += sentiment_samples(reviews, args.samples / "sentiment", rng)
-        held += ner_samples(tagged, args.samples / "people_daily_ner", rng)
+        held += tagged_samples(tagged, args.samples, rng)
 
     texts = ["".join(w for w, _ in pairs) for pairs in tagged]
     texts += reviews[0] + reviews[1]
