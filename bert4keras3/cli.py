@@ -43,7 +43,11 @@ def _parser():
     change.add_argument("path", metavar="SRC", help="folder, file or TensorFlow prefix")
     change.add_argument("target", metavar="DST", help="folder to write")
     change.add_argument("--to", required=True, choices=["hf", "tf", "npz"])
-    change.add_argument("--dtype", choices=["float32", "float16", "bfloat16"])
+    change.add_argument(
+        "--dtype",
+        choices=["float32", "float16", "bfloat16"],
+        help="of the stored arrays, default as they are; npz cannot hold bfloat16",
+    )
     change.add_argument(
         "--max-shard-size", metavar="SIZE", help='such as "2GB", for --to hf'
     )

@@ -53,6 +53,9 @@ def test_numbers_become_smaller_and_files_more(saved):
     found = inspect(home / "half")
     assert list(found.dtypes) == ["bfloat16"]
     assert (found.missing, found.unused) == ([], [])
+    with pytest.raises(ValueError, match="bfloat16"):
+        convert(home / "half", home / "npz", "npz")
+    assert not (home / "npz").exists()
     whole = inspect(home / "tf")
     assert found.parameters == whole.parameters and whole.family == "BERT"
 

@@ -65,10 +65,6 @@ def test_convolution_does_not_see_padding():
 
 def test_refusals():
     for arguments, message in (
-        ({"relative_attention": False}, "relative_attention=True only"),
-        ({"position_buckets": 7}, "buckets must be even"),
-        ({"position_buckets": 256}, "max_distance beyond half"),
-        ({"pos_att_type": ["p2p"], **BUCKETS}, "position_kinds may hold"),
         ({"with_nsp": True, **BUCKETS}, "no next-sentence head"),
         ({"custom_position_ids": True, **BUCKETS}, "distances between tokens"),
     ):
@@ -76,6 +72,22 @@ def test_refusals():
             build("deberta_v2", **arguments)
     with pytest.raises(ValueError, match="cannot be a language model"):
         build("deberta_v2", "lm", conv_kernel_size=3, **BUCKETS)
+
+
+@pytest.mark.parametrize("key, value, expected", [
+    ("relative_attention", False, "only True"), ("position_buckets", 7, "even"),
+    ("position_buckets", 256, "256 plus one.*: max_position=32"),
+    ("position_buckets", "8", "integer.*'8'"),
+    ("max_relative_positions", 5, "beyond 5, .*position_buckets=8"),
+    ("max_relative_positions", 1.5, "integer"), ("pos_att_type", ["p2p"], "c2p"),
+    ("pos_att_type", 3, "c2p.*Received: 3"), ("norm_rel_ebd", "x", "'layer_norm'"),
+    ("conv_kernel_size", -3, ">= 0"), ("conv_groups", 3, "divide hidden_size=16"),
+])
+def test_sizes_it_cannot_have_are_told_by_their_keys(key, value, expected):
+    """... and by the file: no checkpoint is opened, no layer made before."""
+    config = {**BUCKETS, "conv_kernel_size": 3, key: value}
+    with pytest.raises(ValueError, match=f"(?s)^build.*{key}.*{expected}"):
+        build("deberta_v2", **config)
 
 
 def test_prefix_of_keys_is_refused():

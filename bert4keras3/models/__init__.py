@@ -10,20 +10,19 @@ from bert4keras3.models.applications import (
 )
 from bert4keras3.models.build import build_transformer_model as build_transformer_model
 from bert4keras3.models.config import ModelConfig as ModelConfig
+from bert4keras3.models.parallel import data_parallel as data_parallel
 from bert4keras3.models.registry import FAMILIES as FAMILIES
+from bert4keras3.models.registry import public_class, public_classes
 from bert4keras3.models.transformer import Transformer as Transformer
 
 
 def __dir__():
-    return sorted({*globals(), *(one.split(":")[1] for one in FAMILIES.values())})
+    return sorted({*globals(), *public_classes()})
 
 
 def __getattr__(name):
     """Import family classes on first use: `from bert4keras3.models import BERT`."""
-    import importlib
-
-    for target in FAMILIES.values():
-        module, cls = target.split(":")
-        if cls == name:
-            return getattr(importlib.import_module(module), cls)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = public_class(name)
+    if found is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return found

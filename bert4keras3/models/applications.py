@@ -30,6 +30,12 @@ def _extended(mask, base):
             f"{base.__name__} cannot become a language model: {reason}. Pass "
             "application='encoder', the default."
         )
+    if mask.visibility in base.unsupported:
+        reason = base.unsupported[mask.visibility]
+        raise ValueError(
+            f"application={mask.visibility!r} is not possible with {base.__name__}: "
+            f"{reason}. Pass application='lm'."
+        )
 
     class LanguageModel(mask, base):
         """The base family as a language model."""

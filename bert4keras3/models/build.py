@@ -7,7 +7,7 @@ import warnings
 from bert4keras3.checkpoints.formats import open_checkpoint
 from bert4keras3.models import registry
 from bert4keras3.models.applications import APPLICATIONS
-from bert4keras3.models.config import read_config
+from bert4keras3.models.config_files import read_config
 from bert4keras3.utils.assets import asset_path
 
 _BUILD_ARGUMENTS = (

@@ -1,13 +1,11 @@
 """ModelConfig: the sizes of a model, read from a file, folder or dict, and checked."""
 
 import dataclasses
-import difflib
-import json
-import os
 from collections.abc import Mapping
 from typing import Any
 
-from bert4keras3.utils.assets import EMBEDDED
+from bert4keras3.models.config_files import read_config
+from bert4keras3.models.config_keys import refuse
 
 # What other libraries call our fields. Our own name wins when both are given.
 ALIASES = {
@@ -15,46 +13,6 @@ ALIASES = {
     "dropout_rate": ("hidden_dropout_prob",),
     "attention_dropout_rate": ("attention_probs_dropout_prob",),
     "segment_vocab_size": ("type_vocab_size",),
-}
-
-# Keys of published configs that say nothing about the computation done here.
-IGNORED = frozenset(
-    """
-    _name_or_path add_cross_attention architectures attn_implementation auto_map
-    bad_words_ids begin_suppress_tokens bos_token_id chunk_size_feed_forward
-    classifier_dropout cross_attention_hidden_size decoder_start_token_id directionality
-    diversity_penalty do_sample dtype early_stopping encoder_no_repeat_ngram_size
-    eos_token_id exponential_decay_length_penalty finetuning_task forced_bos_token_id
-    forced_eos_token_id gradient_checkpointing id2label initializer_range is_decoder
-    is_encoder_decoder label2id length_penalty max_length min_length model_type name
-    no_repeat_ngram_size num_beam_groups num_beams num_labels num_return_sequences
-   output_attentions output_hidden_states output_past output_scores
-    pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head
-    pooler_type prefix problem_type pruned_heads remove_invalid_values
-    repetition_penalty return_dict return_dict_in_generate sep_token_id
-    suppress_tokens task_specific_params temperature tie_encoder_decoder
-    tie_word_embeddings tokenizer_class top_k top_p torch_dtype torchscript
-    transformers_version typical_p use_bfloat16 use_cache vocab_file
-    """.split()
-)
-
-# Arguments of build_transformer_model that are no config keys: for "did you mean".
-ARGUMENTS = frozenset(
-    """
-    config_path checkpoint_path model application return_keras_model attention_caches
-    layer_norm_cond layer_norm_cond_hidden_size layer_norm_cond_hidden_act
-    additional_input_layers
-    """.split()
-)
-
-# Keys that are harmless with one value and would change the computation with another.
-REQUIRED_VALUES = {
-    "position_embedding_type": ("absolute",),
-    "rotary_value": (False,),
-    "use_relative_position": (False,),
-    "embedding_dropout": (0, 0.0),
-    "num_hidden_groups": (1,),
-    "inner_group_num": (1,),
 }
 
 
@@ -105,7 +63,7 @@ class ModelConfig:
         family's own defaults of fields;
         overrides: keyword arguments, they win over the file.
         Raises ValueError for unreadable files and unknown, missing or wrong keys,
-        naming the closest known key.
+        naming a close known key, or the families that have it.
         """
         origin, values = read_config(source)
         merged = _merge(values, overrides, aliases or {})
@@ -115,10 +73,11 @@ class ModelConfig:
         for key in list(merged):
             if key in options:
                 options[key] = merged.pop(key)
+        names = fields | set(options) | set(aliases or {})
+        names |= {other for others in ALIASES.values() for other in others}
         for key, value in merged.items():
             if key not in ignored:
-                known_keys = fields | set(options)
-                _refuse(key, value, known_keys, key in overrides, origin)
+                refuse(key, value, names, key in overrides, origin)
         _check_required(cls, known, origin)
         known = {k: v for k, v in known.items() if v is not None or k in overrides}
         known = {**(defaults or {}), **known}
@@ -206,42 +165,6 @@ _POSITIVE = (
 )
 
 
-def read_config(source):
-    """Return (name for messages, dict) of a path, folder, dict or None."""
-    if source is None:
-        return "build_transformer_model", {}
-    if isinstance(source, tuple):
-        return source
-    if isinstance(source, Mapping):
-        return "config", dict(source)
-    path = os.fspath(source)
-    if os.path.isdir(path):
-        names = ("config.json", "bert_config.json")
-        found = [n for n in names if os.path.isfile(os.path.join(path, n))]
-        if not found:
-            raise ValueError(
-                f"{path}: expected a folder with {' or '.join(names)}; there is none."
-            )
-        path = os.path.join(path, found[0])
-    if not os.path.isfile(path):
-        raise ValueError(
-            f"{path!r}: no such config file or folder. Give a JSON file, a folder with "
-            f"config.json, or the name of an embedded model ({', '.join(EMBEDDED)}); "
-            "nothing is downloaded by a bare name."
-        )
-    try:
-        with open(path, encoding="utf-8") as file:
-            values = json.load(file)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: not a valid JSON config ({error}).") from error
-    if not isinstance(values, dict):
-        raise ValueError(
-            f"{path}: expected a JSON object of config keys. Received: "
-            f"{type(values).__name__}"
-        )
-    return path, values
-
-
 def _merge(values, overrides, aliases):
     """Apply aliases to both sides, then let the overrides win."""
     merged = {}
@@ -258,26 +181,6 @@ def _merge(values, overrides, aliases):
                     part.setdefault(name, value)
         merged.update(part)
     return merged
-
-
-def _refuse(key, value, known, is_argument, origin):
-    """Raise for a key that is neither known nor on the ignorable list."""
-    allowed = REQUIRED_VALUES.get(key)
-    if allowed is not None and not is_argument:
-        if value in allowed:
-            return
-        raise ValueError(
-            f"{origin}: {key}={value!r} is not supported, only {allowed[0]!r} is."
-        )
-    if key in IGNORED and not is_argument:
-        return
-    names = known | {other for others in ALIASES.values() for other in others}
-    if is_argument:
-        names |= ARGUMENTS
-    close = difflib.get_close_matches(key, sorted(names), n=1, cutoff=0.5)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    kind = "argument" if is_argument else "config key"
-    raise ValueError(f"{origin}: unknown {kind} {key!r} (value {value!r}).{hint}")
 
 
 def _check_required(cls, known, origin):

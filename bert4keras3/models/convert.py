@@ -15,7 +15,7 @@ from bert4keras3.checkpoints.lazy import LazyArray, forget
 from bert4keras3.checkpoints.transfer import LoadReport, missing_message, plan
 from bert4keras3.models import registry
 from bert4keras3.models.build import family_of, informed
-from bert4keras3.models.config import read_config
+from bert4keras3.models.config_files import read_config
 from bert4keras3.models.saving import FORMATS, by_name, config_text, joined
 from bert4keras3.utils.assets import asset_path
 
@@ -147,6 +147,8 @@ def convert(
     _check_target(target, to, dtype)
     style, weights_name, config_name, kind = FORMATS[to]
     found = inspect(source, model, config)
+    for stored in found.dtypes if dtype is None else ():
+        _check_dtype(to, stored)
     folder = Path(target)
     companions = _companions(source, folder)
     texts = {folder / config_name: config_text(found.t).encode()}
@@ -181,8 +183,14 @@ def _check_target(target, to, dtype):
             f"{target} looks like a file; name the folder that config, weights and "
             f"vocabulary go into, such as {Path(target).with_suffix('')}"
         )
+    _check_dtype(to, dtype)
+
+
+def _check_dtype(to, dtype):
     if to == "npz" and dtype == "bfloat16":
-        raise ValueError("an .npz cannot hold bfloat16; use float16, or to='hf'")
+        raise ValueError(
+            "an .npz cannot hold bfloat16; pass dtype='float16' (--dtype), or to='hf'"
+        )
 
 
 def _same(path, other):

@@ -5,13 +5,15 @@ import keras
 from bert4keras3.checkpoints.names import dense, expand
 from bert4keras3.layers import AttentionMask, MemoryMask
 from bert4keras3.models import heads
-from bert4keras3.models.config import MAX_LAYERS, read_config
+from bert4keras3.models.config import MAX_LAYERS
+from bert4keras3.models.config_files import read_config
 from bert4keras3.models.transformer import Transformer
 
 # Layers that both sides have in common, or that bert4keras gave no side.
 _COMMON = ("Embedding-Token", "Attention-", "Input-Context")
 _NEVER = {
     "application": "its encoder sees both ways and its decoder is causal already",
+    "segment_vocab_size": "there is no table of segments",
     "residual_attention_scores": "self- and cross-attention scores differ in shape",
 }
 
@@ -145,7 +147,7 @@ class EncoderDecoder(Transformer):
     def __init__(self, config=None, layers=None, prefix=None, name=None, **kwargs):
         config = read_config(config)
         super().__init__(config, layers, prefix, name, **kwargs)
-        refused = self.encoder_class.unsupported
+        refused = set(self.encoder_class.unsupported) - set(self.unsupported)
         reading = {key: one for key, one in kwargs.items() if key not in refused}
         before, shared = f"{name}_" if name else "", (config, self.layers, prefix)
         self._encoder = self.encoder_class(*shared, before + "Encoder", **reading)

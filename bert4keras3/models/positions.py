@@ -126,11 +126,6 @@ class Distances(Learned):
         return super().embed(t, x, positions) if t.position_biased_input else x
 
     def relative(self, t, ids, positions):
-        if not t.relative_attention:
-            raise ValueError(
-                f"{type(t).__name__} is built with relative_attention=True only. "
-                f"Received: {t.relative_attention!r}"
-            )
         name, reach = "Embedding-Relative-Position", t.max_relative_positions
         layer = t.get(
             DistanceEmbedding,

@@ -29,6 +29,16 @@ def without_end_as_pad(values):
     return {key: value for key, value in values.items() if key != "pad_token_id"}
 
 
+def kept_id(token_id, keep_tokens):
+    """Where `keep_tokens` puts an id, or a list of ids; None for one that it drops."""
+    if keep_tokens is None or token_id is None:
+        return token_id
+    if isinstance(token_id, (list, tuple)):
+        places = [kept_id(one, keep_tokens) for one in token_id]
+        return [one for one in places if one is not None] or None
+    return keep_tokens.index(token_id) if token_id in keep_tokens else None
+
+
 def renamed_activation(name, names):
     """Look an activation name up in {theirs: ours}; others and lists pass through."""
     return names.get(name, name) if isinstance(name, str) else name

@@ -50,6 +50,15 @@ FAMILIES = {
     "roformer_v2": _HOME + "roformer_v2:RoFormerV2",
 }
 
+# Public classes that are no family of their own.
+PARTS = (
+    _HOME + "t5:T5_Base",
+    _HOME + "bart:BART_Base",
+    _HOME + "mbart:MBART_Encoder",
+    _HOME + "mbart:MBART_Decoder",
+)
+_BUILT_IN = frozenset(FAMILIES)
+
 # Kinds of model that a config's model_type does not tell apart.
 ARCHITECTURES = {
     "T5EncoderModel": "t5_encoder",
@@ -78,5 +87,45 @@ def find(model):
             f"Unknown model {model!r}. Expected one of {sorted(FAMILIES)}, or a "
             f"Transformer subclass.{hint}"
         )
+    return _imported(target)
+
+
+def register(name, target):
+    """Make a family from outside the package known by a name.
+
+    name: what `model=` takes, in any case, and what a config's model_type says: the
+    class attribute model_type should be the same, so that saved folders open alone;
+    target: Transformer subclass, or "package.module:Class", imported on first use.
+    Raises ValueError for a name of the package's own and for any other target.
+    """
+    if str(name).lower() in _BUILT_IN:
+        raise ValueError(
+            f"{name!r} is a family of bert4keras3 itself. Register yours by another "
+            "name, or pass the class as model=..."
+        )
+    is_path = isinstance(target, str) and target.count(":") == 1
+    if not is_path and not isinstance(target, type):
+        raise ValueError(
+            "target must be a Transformer subclass or 'package.module:Class'. "
+            f"Received: {target!r}"
+        )
+    FAMILIES[str(name).lower()] = target
+
+
+def public_classes():
+    """{class name: "module:Class"} of the package's own classes."""
+    targets = [*(FAMILIES[name] for name in _BUILT_IN), *PARTS]
+    return {target.split(":")[1]: target for target in targets}
+
+
+def public_class(name):
+    """The package's own class of that name, imported now; None if there is none."""
+    target = public_classes().get(name)
+    return None if target is None else _imported(target)
+
+
+def _imported(target):
+    if isinstance(target, type):
+        return target
     module, name = target.split(":")
     return getattr(importlib.import_module(module), name)

@@ -11,6 +11,7 @@ import numpy as np
 from bert4keras3.checkpoints.atomic import atomic_write_bytes
 from bert4keras3.checkpoints.formats import write_checkpoint
 from bert4keras3.models.config import ALIASES
+from bert4keras3.models.published import kept_id
 from bert4keras3.tokenizers.vocab import find_vocab, vocab_text
 
 # They say nothing about the computation, but transformers generates by them.
@@ -140,6 +141,9 @@ def config_dict(t):
         for name in (ours, *ALIASES.get(ours, ()))
     }
     told = {key: t.given[key] for key in GENERATION_KEYS if key in t.given}
+    for key in told:
+        if key.endswith("_token_id"):  # the saved table is the one after keep_tokens
+            told[key] = kept_id(told[key], t.keep_tokens)
     values = {"model_type": t.model_type, **values, **told, **t.extra_config()}
     return {theirs.get(key, key): one for key, one in t.published(values).items()}
 

@@ -12,7 +12,8 @@ import keras
 from bert4keras3.layers import AttentionMask
 from bert4keras3.models.assembly import Assembly
 from bert4keras3.models.blocks import Blocks
-from bert4keras3.models.config import ModelConfig, read_config
+from bert4keras3.models.config import ModelConfig
+from bert4keras3.models.config_files import read_config
 from bert4keras3.models.context import Context
 from bert4keras3.models.weights import Weights
 
@@ -55,16 +56,16 @@ class Transformer(Blocks, Assembly, Weights):
         **kwargs,
     ):
         kwargs = self._supported(kwargs)
-        origin, values = read_config(config)
-        self.given = values
+        origin, self.given = read_config(config)
         self.config = ModelConfig.load(
-            (origin, self.understood(values)),
+            (origin, self.understood(self.given)),
             self.options,
             ignored=self.ignored_keys,
             aliases=self.config_keys,
             defaults=self.defaults,
             **kwargs,
         )
+        self.check_sizes(origin)
         # Scripts read sizes and options straight from the builder.
         for field in dataclasses.fields(self.config):
             if field.name != "options":
@@ -95,6 +96,18 @@ class Transformer(Blocks, Assembly, Weights):
         """
         return values
 
+    def check_sizes(self, origin):
+        """Refuse what `self.config` says and this family cannot be built with.
+
+        origin: name of the config, for the message of the ValueError.
+        """
+        size = self.config.segment_vocab_size
+        if size and "segment_vocab_size" in self.unsupported:
+            raise ValueError(
+                f"{origin}: segment_vocab_size={size} is not possible: "
+                f"{self.unsupported['segment_vocab_size']}. Pass segment_vocab_size=0."
+            )
+
     # For a family whose config does not tell all: classmethod (config values, opened
     # checkpoint) -> config values, called before `understood`.
     informed = None
@@ -107,7 +120,9 @@ class Transformer(Blocks, Assembly, Weights):
         for key, reason in self.unsupported.items():
             if kwargs.get(key):
                 raise ValueError(f"{key}={kwargs[key]!r} is not possible: {reason}.")
-        return {k: v for k, v in kwargs.items() if k not in self.unsupported}
+        fields = {one.name for one in dataclasses.fields(ModelConfig)}
+        refused = set(self.unsupported) - fields  # a field may overrule the config
+        return {k: v for k, v in kwargs.items() if k not in refused}
 
     # --- building -------------------------------------------------------------
 
@@ -206,6 +221,12 @@ class Transformer(Blocks, Assembly, Weights):
 
     def attention_mask(self, ids, segments):
         """Visibility matrix of the whole pass, from ids and segments (B, T)."""
+        if self.visibility == "unilm" and segments is None:
+            raise ValueError(
+                f"application='unilm' of {type(self).__name__} needs segment ids, but "
+                "segment_vocab_size=0 leaves it without a segment input. Pass "
+                "segment_vocab_size=2, or application='lm'."
+            )
         shared = bool(self.config.options.get("shared_segment_embeddings"))
         layer = self.get(
             AttentionMask,

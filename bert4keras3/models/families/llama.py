@@ -82,6 +82,8 @@ class Llama(Transformer):
     unsupported = {
         "with_mlm": "the language model head is there anyway, see with_lm",
         "embedding_size": "the embeddings have hidden_size",
+        "segment_vocab_size": "there is no table of segments",
+        "unilm": "it goes by segment ids, which this family does not read",
     }
     defaults = {"pad_token_id": None, "segment_vocab_size": 0, "hidden_act": "silu"}
     config_keys = {

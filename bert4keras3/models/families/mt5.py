@@ -79,3 +79,4 @@ class T5_PEGASUS(_PEGASUS, T5):
     """
 
     encoder_class, decoder_class = T5_PEGASUS_Encoder, T5_PEGASUS_Decoder
+    end_token_id = None  # its tokens of generation are wherever the vocabulary has them

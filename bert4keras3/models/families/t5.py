@@ -5,7 +5,11 @@ from bert4keras3.models import heads
 from bert4keras3.models.encoder_decoder import Decoder, Encoder, EncoderDecoder
 from bert4keras3.models.families import t5_names
 from bert4keras3.models.positions import Buckets
-from bert4keras3.models.published import activation_from_proj, proj_from_activation
+from bert4keras3.models.published import (
+    activation_from_proj,
+    kept_id,
+    proj_from_activation,
+)
 from bert4keras3.models.transformer import Transformer
 
 
@@ -147,3 +151,15 @@ class T5(T5_Base, EncoderDecoder):
     """T5, version 1.0 unless config and checkpoint say otherwise."""
 
     encoder_class, decoder_class = T5_Encoder, T5_Decoder
+    end_token_id = 1  # "</s>" of every vocabulary of Google's
+
+    def published(self, values):
+        """What transformers generates by; TensorFlow's configs do not say it."""
+        if self.end_token_id is not None:
+            said = {
+                "is_encoder_decoder": True,
+                "decoder_start_token_id": values.get("pad_token_id", 0),
+                "eos_token_id": kept_id(self.end_token_id, self.keep_tokens),
+            }
+            values = {**said, **values}
+        return super().published(values)
