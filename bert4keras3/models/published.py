@@ -39,6 +39,21 @@ def kept_id(token_id, keep_tokens):
     return keep_tokens.index(token_id) if token_id in keep_tokens else None
 
 
+def with_generation_ids(values, end_token_id, keep_tokens):
+    """Add what transformers generates by, which TensorFlow's configs of T5 do not say.
+
+    end_token_id: of the original vocabulary, None: leave the values alone.
+    """
+    if end_token_id is None:
+        return values
+    said = {
+        "is_encoder_decoder": True,
+        "decoder_start_token_id": values.get("pad_token_id", 0),
+        "eos_token_id": kept_id(end_token_id, keep_tokens),
+    }
+    return {**said, **values}
+
+
 def renamed_activation(name, names):
     """Look an activation name up in {theirs: ours}; others and lists pass through."""
     return names.get(name, name) if isinstance(name, str) else name

@@ -14,7 +14,7 @@ from bert4keras3.models.transformer import Transformer
 
 _TF, _HF = "gpt/transformer/layer_{i}/", "transformer.h.{i}."
 _ATTENTION = "Transformer-{i}-MultiHeadSelfAttention"
-_FFN = "Transformer-{i}-FeedForward"
+_FFN, _OUT = "Transformer-{i}-FeedForward", "attention/output/dense"
 
 EMBEDDING_NAMES = table(
     plain(
@@ -50,12 +50,7 @@ BLOCK_NAMES = table(
         )
         for index, name in enumerate(("query", "key", "value"))
     ),
-    dense(
-        _ATTENTION + "/o",
-        _TF + "attention/output/dense",
-        _HF + "attn.c_proj",
-        **_KERNEL,
-    ),
+    dense(f"{_ATTENTION}/o", _TF + _OUT, _HF + "attn.c_proj", **_KERNEL),
     norm(_ATTENTION + "-Norm", _TF + "attention/output/LayerNorm", _HF + "ln_1"),
     dense(_FFN + "/i0", _TF + "intermediate/dense", _HF + "mlp.c_fc", **_KERNEL),
     dense(_FFN + "/i1", _TF + "intermediate/dense_1", _HF + "mlp.c_fc_1", **_KERNEL),

@@ -2,14 +2,10 @@
 
 from bert4keras3.layers import Dropout, FeedForward, ScaleOffset
 from bert4keras3.models import heads
+from bert4keras3.models import published as configs
 from bert4keras3.models.encoder_decoder import Decoder, Encoder, EncoderDecoder
 from bert4keras3.models.families import t5_names
 from bert4keras3.models.positions import Buckets
-from bert4keras3.models.published import (
-    activation_from_proj,
-    kept_id,
-    proj_from_activation,
-)
 from bert4keras3.models.transformer import Transformer
 
 
@@ -18,8 +14,8 @@ class T5_Base(Transformer):  # noqa: N801  (legacy public names, all of this fil
 
     tie_word_embeddings: logits by the token table (1.0) or a table of their own;
     logit_scale: multiply them by hidden_size ** -0.5, None: when tied, as Google
-    does; cross_position_bias: the decoder's scores of distances also in
-    cross-attention. bert4keras had both of the last always on.
+    does; cross_position_bias: scores of distances in cross-attention too. bert4keras
+    had both of the last always on.
     """
 
     model_type = "t5"
@@ -72,7 +68,7 @@ class T5_Base(Transformer):  # noqa: N801  (legacy public names, all of this fil
     @classmethod
     def understood(cls, values):
         """Read feed_forward_proj and what a Hugging Face config implies."""
-        values = activation_from_proj(values)
+        values = configs.activation_from_proj(values)
         tied = values.get("tie_word_embeddings", True)
         scaled = values.pop("scale_decoder_outputs", tied)
         if "d_model" not in values:
@@ -86,18 +82,14 @@ class T5_Base(Transformer):  # noqa: N801  (legacy public names, all of this fil
     def published(self, values):
         """The inverse, with the activation that the layers have."""
         made = [one for one in self.layers.values() if isinstance(one, FeedForward)]
-        scaled = {} if self.logit_scale is None else {"logit_scale": self.logit_scale}
-        tied = self.tie_word_embeddings
-        values = {
-            **values,
-            "hidden_act": made[0].activation if made else self.config.hidden_act,
-            "attention_head_size": self.attention_head_size,
-            "tie_word_embeddings": tied,
-            "scale_decoder_outputs": scaled.get("logit_scale", tied),
-            "cross_position_bias": self.cross_position_bias,
-            **scaled,
-        }
-        return super().published(proj_from_activation(values))
+        said = ("attention_head_size", "tie_word_embeddings", "cross_position_bias")
+        values = {**values, **{name: getattr(self, name) for name in said}}
+        if made:
+            values["hidden_act"] = made[0].activation
+        values["scale_decoder_outputs"] = self.tie_word_embeddings
+        if self.logit_scale is not None:
+            values["scale_decoder_outputs"] = values["logit_scale"] = self.logit_scale
+        return super().published(configs.proj_from_activation(values))
 
     def attention_layer(self, name, **arguments):
         """Attention without scaling."""
@@ -106,9 +98,8 @@ class T5_Base(Transformer):  # noqa: N801  (legacy public names, all of this fil
     def finish_embeddings(self, x):
         """Dropout and projection to the hidden size."""
         x = self.apply(x, Dropout, name="Embedding-Dropout", rate=self.dropout_rate)
-        return self.mapped(
-            x, "Embedding-Mapping", self.embedding_size, self.hidden_size
-        )
+        sizes = self.embedding_size, self.hidden_size
+        return self.mapped(x, "Embedding-Mapping", *sizes)
 
     def finish_states(self, x):
         """Norm and dropout."""
@@ -129,8 +120,8 @@ class T5_Decoder(T5_Base, Decoder):
 
     def memory_bias(self, ids, memory):
         """The scores of its own distances, on request (T5-PEGASUS)."""
-        wanted, bias = self.cross_position_bias, self.position.bias
-        return bias(self, ids, None, keys=memory) if wanted else None
+        bias = self.position.bias
+        return bias(self, ids, None, keys=memory) if self.cross_position_bias else None
 
     def finish_states(self, x):
         """Norm, dropout and the scale of the logits."""
@@ -139,8 +130,8 @@ class T5_Decoder(T5_Base, Decoder):
             scaled = self.with_lm and self.tie_word_embeddings
         if not scaled:
             return x
-        scale = self.hidden_size**-0.5
-        return self.get(ScaleOffset, "Output-Scale", scale=scale, offset=False)(x)
+        arguments = {"scale": self.hidden_size**-0.5, "offset": False}
+        return self.get(ScaleOffset, "Output-Scale", **arguments)(x)
 
     def vocabulary_scores(self, x):
         """(B, T, E) -> (B, T, V) with the token table or the head's own."""
@@ -155,11 +146,5 @@ class T5(T5_Base, EncoderDecoder):
 
     def published(self, values):
         """What transformers generates by; TensorFlow's configs do not say it."""
-        if self.end_token_id is not None:
-            said = {
-                "is_encoder_decoder": True,
-                "decoder_start_token_id": values.get("pad_token_id", 0),
-                "eos_token_id": kept_id(self.end_token_id, self.keep_tokens),
-            }
-            values = {**said, **values}
-        return super().published(values)
+        told = self.end_token_id, self.keep_tokens
+        return super().published(configs.with_generation_ids(values, *told))
