@@ -2,6 +2,7 @@
 
 from bert4keras3.utils.bucketed import BucketedGenerator as BucketedGenerator
 from bert4keras3.utils.data import DataGenerator as DataGenerator
+from bert4keras3.utils.files import find_file as find_file
 from bert4keras3.utils.files import open as open
 from bert4keras3.utils.misc import delete_arguments as delete_arguments
 from bert4keras3.utils.misc import insert_arguments as insert_arguments

@@ -108,3 +108,17 @@ class open:
 
     def __exit__(self, kind, value, trace) -> None:
         self.close()
+
+
+def find_file(folder, part: str) -> Path:
+    """Return the file in `folder` with `part` in its name, the first by name.
+
+    Raises FileNotFoundError that tells what is there.
+    """
+    folder = Path(folder)
+    files = sorted(path for path in folder.glob("*") if path.is_file())
+    for path in files:
+        if part in path.name:
+            return path
+    there = ", ".join(path.name for path in files) or "no file"
+    raise FileNotFoundError(f"{folder}: no file with {part!r} in its name ({there})")

@@ -1,0 +1,37 @@
+"""Entities, tags, relations and events: from labels to tensors and back; numpy only."""
+
+from bert4keras3.extraction.corpora import json_lines as json_lines
+from bert4keras3.extraction.corpora import read_cluener as read_cluener
+from bert4keras3.extraction.corpora import read_entities as read_entities
+from bert4keras3.extraction.corpora import read_tagged as read_tagged
+from bert4keras3.extraction.corpora import read_words as read_words
+from bert4keras3.extraction.corpora import write_cluener as write_cluener
+from bert4keras3.extraction.features import Features as Features
+from bert4keras3.extraction.features import featurize as featurize
+from bert4keras3.extraction.labels import Dropped as Dropped
+from bert4keras3.extraction.labels import Labels as Labels
+from bert4keras3.extraction.pointers import decode_spans as decode_spans
+from bert4keras3.extraction.pointers import dense_pointer_labels as dense_pointer_labels
+from bert4keras3.extraction.pointers import pointer_labels as pointer_labels
+from bert4keras3.extraction.report import Mistakes as Mistakes
+from bert4keras3.extraction.report import find_mistakes as find_mistakes
+from bert4keras3.extraction.report import score_report as score_report
+from bert4keras3.extraction.report import worst_mistakes as worst_mistakes
+from bert4keras3.extraction.scores import F1 as F1
+from bert4keras3.extraction.scores import MultiLabelF1 as MultiLabelF1
+from bert4keras3.extraction.scores import argument_f1 as argument_f1
+from bert4keras3.extraction.scores import event_f1 as event_f1
+from bert4keras3.extraction.scores import multilabel_f1 as multilabel_f1
+from bert4keras3.extraction.scores import relation_f1 as relation_f1
+from bert4keras3.extraction.scores import span_f1 as span_f1
+from bert4keras3.extraction.scores import tag_f1 as tag_f1
+from bert4keras3.extraction.scores import word_f1 as word_f1
+from bert4keras3.extraction.spans import Entity as Entity
+from bert4keras3.extraction.spans import TokenSpan as TokenSpan
+from bert4keras3.extraction.spans import to_entities as to_entities
+from bert4keras3.extraction.spans import token_spans as token_spans
+from bert4keras3.extraction.tags import decode_tags as decode_tags
+from bert4keras3.extraction.tags import encode_tags as encode_tags
+from bert4keras3.extraction.tags import tag_names as tag_names
+from bert4keras3.extraction.words import words_of as words_of
+from bert4keras3.extraction.words import words_to_tags as words_to_tags
