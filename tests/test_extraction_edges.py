@@ -42,7 +42,7 @@ def test_batches_are_searched_in_pieces(monkeypatch):
     offsets = [[(0, 0), *((i, i + 1) for i in range(n)), (0, 0)] for n in (3, 5, 1, 0)]
     scores = np.random.normal(size=(4, 2, 7, 7))
     whole = decode_spans(scores, offsets, LABELS)
-    monkeypatch.setattr("bert4keras3.extraction.pointers._CHUNK", 200)
+    monkeypatch.setattr("bert4keras3.extraction.positions._CHUNK", 200)
     assert decode_spans(scores, offsets, LABELS) == whole
     assert whole[1] and not whole[3]
 

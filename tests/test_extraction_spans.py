@@ -142,7 +142,7 @@ def test_bad_input():
         Labels(["a", "b", "a"])
     with pytest.raises(ValueError, match=r"\(B, 3, T, T\)"):
         decode_spans(np.zeros((1, 2, 4, 4)), offsets, LABELS)
-    with pytest.raises(ValueError, match="4 tokens, but the batch only 3"):
+    with pytest.raises(ValueError, match="4 tokens, but the scores only 3"):
         decode_spans(np.zeros((1, 3, 3, 3)), offsets, LABELS)
     with pytest.raises(ValueError, match="one row for every text"):
         token_spans([[], []], offsets)

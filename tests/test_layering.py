@@ -23,12 +23,14 @@ ALLOWED = {
     "generation": {"backend"},
     "optimizers": {"backend"},
     "losses": {"backend"},
+    "metrics": {"backend"},
+    "extraction": {"utils"},
     "training": {"backend", "utils"},
     "models": {"backend", "checkpoints", "generation", "layers", "tokenizers", "utils"},
     "snippets": {"generation", "tokenizers", "utils"},
     "cli": {"models"},
     "__main__": {"cli"},
-    "__init__": {"layers", "optimizers"},
+    "__init__": {"layers", "losses", "metrics", "optimizers"},
 }
 # The files that may load a backend by name, inside a function: a .bin checkpoint is
 # read by torch, and a tf.data pipeline is made by tensorflow.
@@ -37,7 +39,7 @@ DYNAMIC = {
     "utils/data.py": {"tensorflow"},
     "utils/datasets.py": {"tensorflow"},
 }
-NUMPY_ONLY = {"checkpoints", "tokenizers", "utils"}
+NUMPY_ONLY = {"checkpoints", "extraction", "tokenizers", "utils"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

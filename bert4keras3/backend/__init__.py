@@ -16,6 +16,10 @@ from bert4keras3.backend.graph import search_layer as search_layer
 from bert4keras3.backend.legacy import flatten as flatten
 from bert4keras3.backend.legacy import reshape as reshape
 from bert4keras3.backend.legacy import where as where
+from bert4keras3.backend.losses import (
+    multilabel_categorical_crossentropy,
+    sparse_multilabel_categorical_crossentropy,
+)
 from bert4keras3.backend.tensors import align as align
 from bert4keras3.backend.tensors import (
     apply_rotary_position_embeddings as apply_rotary_position_embeddings,
@@ -46,6 +50,7 @@ __all__ = [
     "get_output_at",
     "keras",
     "leaky_relu",
+    "multilabel_categorical_crossentropy",
     "ops",
     "piecewise_linear",
     "reshape",
@@ -55,6 +60,7 @@ __all__ = [
     "sequence_masking",
     "set_gelu",
     "sinusoidal_embeddings",
+    "sparse_multilabel_categorical_crossentropy",
     "swish",
     "where",
 ]

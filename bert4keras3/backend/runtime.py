@@ -4,6 +4,7 @@ Everything else is written on `keras.ops`; what Keras does not expose (unchecked
 row gathers, cheap dropout bits, device kind) lives here behind one function each.
 """
 
+import functools
 import importlib
 
 import keras
@@ -181,6 +182,71 @@ def untouched_zeros(shape, dtype):
         return ops.zeros(shape, dtype)
     memory = aligned(int(np.prod(shape)) * np.dtype(dtype).itemsize, np.zeros)
     return _native().device_put(memory.view(dtype).reshape(shape))
+
+
+def scan(step, start, inputs, constants=(), reverse=False):
+    """Loop over the first axis of a tuple of tensors: (last carry, stacked outputs).
+
+    `step(carry, inputs at t, *constants)` returns the next carry and the outputs, both
+    tuples of tensors shaped like `start`. Keras's own scan fails on tensorflow for an
+    unknown length. A step must be a function of a module and not a closure: jax
+    compiles an uncompiled call anew for every new function.
+    """
+    if BACKEND == "jax":
+        loop, state = _native().lax.scan, (start, constants)
+        (carry, _), outputs = loop(_stateful(step), state, inputs, reverse=reverse)
+        return carry, outputs
+    if BACKEND == "tensorflow":
+        return _tensorflow_scan(step, start, inputs, constants, reverse)
+    carry, outputs = start, []
+    rows = list(zip(*(x.unbind(0) for x in inputs), strict=True))
+    for row in reversed(rows) if reverse else rows:
+        carry, output = step(carry, row, *constants)
+        outputs.append(output)
+    columns = zip(*(reversed(outputs) if reverse else outputs), strict=True)
+    return carry, tuple(_native().stack(column) for column in columns)
+
+
+@functools.cache
+def _stateful(step):
+    """`step` with its constants in the carry: the same function for the same step."""
+
+    def body(state, inputs):
+        carry, outputs = step(state[0], inputs, *state[1])
+        return (carry, state[1]), outputs
+
+    return body
+
+
+def _tensorflow_scan(step, start, inputs, constants, reverse):
+    tf = _native()
+    length = tf.shape(inputs[0])[0]
+    tables = tuple(
+        tf.TensorArray(x.dtype, size=length, element_shape=x.shape) for x in start
+    )
+
+    def body(count, carry, tables):
+        now = length - 1 - count if reverse else count
+        carry, outputs = step(carry, tuple(x[now] for x in inputs), *constants)
+        carry = tuple(
+            tf.ensure_shape(x, y.shape) for x, y in zip(carry, start, strict=True)
+        )
+        written = zip(tables, outputs, strict=True)
+        return count + 1, carry, tuple(t.write(now, x) for t, x in written)
+
+    _, carry, tables = tf.while_loop(
+        lambda count, carry, tables: count < length, body, (0, start, tables)
+    )
+    return carry, tuple(table.stack() for table in tables)
+
+
+def has_value(variable):
+    """Whether a weight can be read here.
+
+    While it trains or evaluates on jax, Keras keeps the weights apart from their
+    variables; it lends them to the layers and the losses, but not to the metrics.
+    """
+    return BACKEND != "jax" or variable._value is not None
 
 
 def assign_all(variables, arrays, chunk=2**25):

@@ -161,18 +161,3 @@ def to_entities(spans: Sequence[Iterable], offsets: Sequence) -> list[list[Entit
 def text_order(entity: Entity) -> tuple:
     """Sort key: start, end, label; labels may be of types that have no order."""
     return entity.start, entity.end, str(entity.label)
-
-
-def padded_offsets(offsets: Sequence, length: int) -> np.ndarray:
-    """Offsets of a batch as (B, T, 2) int64, padding (0, 0); checks their size."""
-    result = np.zeros((len(offsets), length, 2), "int64")
-    for row, one in enumerate(offsets):
-        array = offset_array(one, row)
-        if len(array) > length:
-            raise ValueError(
-                f"offsets[{row}] has {len(array)} tokens, but the batch only {length}. "
-                "Take the offsets of the truncated tokens: "
-                "tokenizer.offsets(text, tokenizer.tokenize(text, maxlen=...))."
-            )
-        result[row, : len(array)] = array
-    return result

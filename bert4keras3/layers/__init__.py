@@ -22,6 +22,7 @@ from bert4keras3.layers.base import Layer as Layer
 from bert4keras3.layers.buckets import (
     RelativePositionEmbeddingT5 as RelativePositionEmbeddingT5,
 )
+from bert4keras3.layers.crf import ConditionalRandomField as ConditionalRandomField
 from bert4keras3.layers.dense import Dense as Dense
 from bert4keras3.layers.disentangled import (
     DisentangledAttention as DisentangledAttention,
@@ -37,8 +38,16 @@ from bert4keras3.layers.feedforward import FeedForward as FeedForward
 from bert4keras3.layers.gau import GatedAttentionUnit as GatedAttentionUnit
 from bert4keras3.layers.initializers import DepthScaledNormal as DepthScaledNormal
 from bert4keras3.layers.initializers import Sinusoidal as Sinusoidal
+from bert4keras3.layers.memm import (
+    MaximumEntropyMarkovModel as MaximumEntropyMarkovModel,
+)
 from bert4keras3.layers.normalization import LayerNormalization as LayerNormalization
 from bert4keras3.layers.normalization import ScaleOffset as ScaleOffset
+from bert4keras3.layers.pointer import (
+    EfficientGlobalPointer as EfficientGlobalPointer,
+)
+from bert4keras3.layers.pointer import GlobalPointer as GlobalPointer
+from bert4keras3.layers.pointer import SparsePointerLoss as SparsePointerLoss
 from bert4keras3.layers.relative import (
     RelativePositionEmbedding as RelativePositionEmbedding,
 )

@@ -89,9 +89,10 @@ def _keep(shape, mask, lengths):
         raise ValueError("decode_batch takes mask or lengths. Received both.")
     if lengths is not None:
         lengths = np.asarray(lengths)
-        if lengths.shape != shape[:1] or (lengths > shape[1]).any():
+        outside = (lengths < 0) | (lengths > shape[1])
+        if lengths.shape != shape[:1] or outside.any():
             raise ValueError(
-                f"lengths must hold {shape[0]} numbers up to {shape[1]}. Received "
+                f"lengths must hold {shape[0]} numbers from 0 to {shape[1]}. Received "
                 f"{lengths.tolist()}."
             )
         return np.arange(shape[1]) < lengths[:, None]
