@@ -46,7 +46,7 @@ lint: $(VENV)/.all
 	.venv-bench/bin/python -m pip install --quiet $(TORCH)
 	.venv-bench/bin/python -m pip install --quiet $(TENSORFLOW)
 	.venv-bench/bin/python -m pip install --quiet \
-		--editable ".[jax]" keras-hub transformers
+		--editable ".[jax]" keras-hub transformers pytorch-crf
 	touch $@
 
 bench: .venv-bench/.done

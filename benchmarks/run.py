@@ -41,7 +41,8 @@ def main():
         for script in ("bert_base.py", "checkpoint_load.py"):
             if run(script, backend, "--rounds", args.rounds):
                 failed.append(f"{script} on {backend}")
-    for script in ("tokenization.py", "buckets.py"):
+    alone = ("tokenization", "buckets", "crf", "gplinker", "pointer_memory")
+    for script in map("{}.py".format, alone):
         if run(script, args.backends[0]):
             failed.append(script)
     if failed:

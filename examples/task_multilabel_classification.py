@@ -105,6 +105,7 @@ def main(argv=None):
         steps_per_epoch=len(generator),
         epochs=1 if args.smoke else args.epochs,
         callbacks=[evaluation],
+        shuffle=False,  # the generator does it
     )
     model.load_weights(args.weights)
     found = predict(model, inputs[1], len(labels))

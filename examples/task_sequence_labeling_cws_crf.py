@@ -128,6 +128,7 @@ def main(argv=None):
         steps_per_epoch=len(generator),
         epochs=1 if args.smoke else args.epochs,
         callbacks=[evaluation],
+        shuffle=False,  # the generator does it
     )
     model.load_weights(args.weights)
     found = segment(model, crf, tokenizer, texts)
