@@ -45,7 +45,11 @@ TASKS = {
         ["--epochs=8"],
     ),
     "lic2019": ("task_relation_extraction_gplinker", "lic2019", ["--epochs=60"]),
-    "duee": ("task_event_extraction_gplinker", "duee", ["--epochs=60"]),
+    "duee": (
+        "task_event_extraction_gplinker",
+        "duee",
+        ["--epochs=60", "--batch-size=8", "--learning-rate=1e-3"],
+    ),
 }
 
 

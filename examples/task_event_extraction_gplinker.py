@@ -135,6 +135,7 @@ def main(argv=None):
         callbacks=[evaluation],
         shuffle=False,  # the generator does it
     )
+    print(f"spans that fit no tokens, in all epochs: {generator.dropped}")
     model.load_weights(args.weights)
     found = extract(model, features[1], schema.labels)
     print("whole events\n" + score_report(event_f1(gold, found, need_trigger=True)))

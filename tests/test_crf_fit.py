@@ -81,7 +81,8 @@ def test_a_saved_model_trains_on(kind, tmp_path):
 
 
 def test_a_loss_without_its_layer_says_what_to_do():
-    _, crf = model_of("crf", name="once")
+    made = ConditionalRandomField(name="once")
+    crf = ConditionalRandomField.from_config(made.get_config())
     config = keras.saving.serialize_keras_object(crf.sparse_loss)
     again = keras.saving.deserialize_keras_object(config)
     assert again.layer is crf and again.__name__ == "sparse_loss"
@@ -89,6 +90,38 @@ def test_a_loss_without_its_layer_says_what_to_do():
         config["config"] = {**again.get_config(), **change}
         with pytest.raises(ValueError, match="compile=False"):
             keras.saving.deserialize_keras_object(config)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Tagger(keras.Model):
+    """Makes its own layer, whose name is another one in every model."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = keras.layers.Dense(LABELS)
+        self.crf = ConditionalRandomField()
+
+    def call(self, x):
+        return self.crf(self.dense(x))
+
+
+def test_a_loss_never_takes_the_layer_of_another_model(tmp_path):
+    x, y = np.ones((2, 4, 3), "float32"), np.ones((2, 4), int)
+    model = Tagger()
+    model.compile(keras.optimizers.SGD(0.1), model.crf.sparse_loss)
+    model.fit(x, y, verbose=0)
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="compile=False"):
+        keras.models.load_model(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    loaded.compile(keras.optimizers.SGD(0.1), loaded.crf.sparse_loss)
+    assert loaded.loss.layer is loaded.crf is not model.crf
+
+
+def test_a_clone_has_its_own_loss():
+    model, top = model_of("crf")
+    clone = keras.models.clone_model(model)
+    assert clone.loss.layer is clone.get_layer(top.name) is not top
 
 
 @pytest.mark.parametrize("kind", sorted(LAYERS))

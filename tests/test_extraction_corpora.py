@@ -49,6 +49,12 @@ def test_cluener_there_and_back(tmp_path):
     lines = (tmp_path / "out.json").read_text("utf-8").split("\n")
     out = [json.loads(line) for line in lines if line]
     assert out == [{"id": 0, "label": label}, {"id": 1, "label": {}}]
+    with pytest.raises(ValueError, match="lie in text 0, which has 1 characters"):
+        write_cluener(tmp_path / "out.json", ["a"], [[Entity(0, 2, "name")]])
+    with pytest.raises(ValueError, match="1 rows of texts and 0 of entities"):
+        write_cluener(tmp_path / "out.json", ["a"], [])
+    write_cluener(tmp_path / "out.json", [], [])
+    assert (tmp_path / "out.json").read_bytes() == b""
 
 
 def test_words(tmp_path):
@@ -65,6 +71,7 @@ def test_words(tmp_path):
         (read_cluener, '{"text": "a"}\n{"text": "b"', "line 2: no JSON"),
         (read_cluener, "[1]", "line 1: expected a JSON object"),
         (read_cluener, '{"label": {}}', "line 1: the key 'text'"),
+        (read_cluener, '{"text": "a", "label": ["name"]}', "line 1: .label. must be"),
         (
             read_cluener,
             '{"text": "李明", "label": {"name": {"李明": [[0, 2]]}}}\n'

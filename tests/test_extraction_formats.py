@@ -117,6 +117,11 @@ def test_duee_fin_round_trip(tmp_path):
     expected = {("公司", "A B"), ("环节", "终止")}
     assert {(one["role"], one["argument"]) for one in found["arguments"]} == expected
     assert read_duee_fin(path, labelled=False) == [(text, [], "9")]
+    empty = {key: line[key] for key in ("title", "text", "id")}
+    both = read_duee_fin(write(tmp_path / "b.json", empty, line), schema)
+    assert both == [(text, [], "9"), (text, events, "9")]
+    with pytest.raises(ValueError, match=r"b\.json: no line .* labelled=False"):
+        read_duee_fin(write(tmp_path / "b.json", empty), schema)
     arguments[1]["argument"] = "中止"
     with pytest.raises(ValueError, match="line 1: '中止' is no value of .* '环节'"):
         read_duee_fin(write(path, line), schema)

@@ -9,8 +9,8 @@ import pytest
 
 from bert4keras3.extraction import (
     F1,
+    ClassF1,
     Entity,
-    MultiLabelF1,
     argument_f1,
     event_f1,
     multilabel_f1,
@@ -60,7 +60,7 @@ def test_matrices_score_as_in_scikit_learn():
     for case in recorded("multilabel"):
         result = multilabel_f1(case["gold"], case["predicted"])
         check(result, case["micro"], case["macro"], case["types"])
-    halves = MultiLabelF1(["a", "b"])
+    halves = ClassF1(["a", "b"])
     for gold, found in [([[1, 0]], [[1, 1]]), ([[1, 1]], [[1, 1]])]:
         halves.update(gold, found)
     result = halves.result()["types"]
@@ -133,7 +133,8 @@ def test_padding_and_bad_input():
         (lambda: span_f1([[]], [[], []]), ValueError, "2 of predicted"),
         (lambda: F1().update([["a"]], [[["a"]]]), TypeError, "normalise=tuple"),
         (lambda: F1().update(["ab"], [["a"]]), TypeError, "list of items"),
-        (lambda: MultiLabelF1(2).update([[1]], [[1]]), ValueError, r"\(B, 2\)"),
+        (lambda: span_f1([[(0, 1, "a")]], [[]]), TypeError, "Entity or TokenSpan"),
+        (lambda: ClassF1(2).update([[1]], [[1]]), ValueError, r"\(B, 2\)"),
         (lambda: multilabel_f1([[1]], [[0.5]]), ValueError, "scores > 0"),
         (lambda: score_report({"f1": 1}), ValueError, "result of F1"),
         (lambda: worst_mistakes(["a"], [[(0, 2, "x")]], [[]]), ValueError, "text 0"),

@@ -3,9 +3,10 @@
 import random
 import re
 
+import numpy as np
 import pytest
 
-from bert4keras3.extraction import decode_tags
+from bert4keras3.extraction import decode_tags, tag_names
 
 # One letter a tag: upper case has the label x, lower case y. A pattern is one span.
 RULES = {
@@ -44,3 +45,11 @@ def test_spans_of_random_tags(rule):
     if rule != "BIO":
         rows = [tags_of(line, "M") for line in lines]
         assert decode_tags(rows, strict=rule and "BMES") == found
+
+
+def test_ids_are_whole_numbers():
+    tags = tag_names(["x"])
+    assert decode_tags(np.array([[0.0, 1.0, 2.0]]), tags) == [[("x", 1, 2)]]
+    for bad in (1.5, np.nan):
+        with pytest.raises(ValueError, match="whole numbers"):
+            decode_tags(np.array([[0.0, bad]]), tags)

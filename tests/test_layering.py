@@ -22,7 +22,7 @@ ALLOWED = {
     "layers": {"backend", "utils"},
     "generation": {"backend"},
     "optimizers": {"backend"},
-    "losses": {"backend"},
+    "losses": {"backend", "layers"},
     "metrics": {"backend"},
     "extraction": {"utils"},
     "training": {"backend", "utils"},

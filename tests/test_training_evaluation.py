@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from bert4keras3.extraction import Entity, span_f1
 from bert4keras3.training import Evaluation
 
 
@@ -35,6 +36,14 @@ def test_numbers_reach_history_and_the_best_weights_are_kept(model, tmp_path):
     np.testing.assert_array_equal(model.get_weights()[0], seen[1])
 
 
+def test_scores_of_types_are_kept_but_not_logged(model):
+    gold = [[Entity(0, 1, "a"), Entity(1, 2, "b")]]
+    callback = Evaluation(lambda model: span_f1(gold, [gold[0][:1]]))
+    history = fit(model, callback, epochs=1).history
+    assert abs(history["val_f1"][0] - 2 / 3) < 1e-6 and "val_types" not in history
+    assert callback.best_result["types"]["b"]["recall"] == 0.0
+
+
 def test_other_callbacks_stop_by_it(model):
     values = iter([3.0, 1.0, 2.0, 0.5])
     callback = Evaluation(lambda model: {"loss": next(values)}, "loss", mode="min")
@@ -57,7 +66,11 @@ def test_wrong_arguments(arguments, message):
 
 @pytest.mark.parametrize(
     "result, message",
-    [({"F1": 1.0}, "monitor='f1'"), ({"f1": float("nan")}, "finite")],
+    [
+        ({"F1": 1.0}, "monitor='f1'"),
+        ({"f1": float("nan")}, "finite"),
+        ({"f1": {"a": 1.0}}, "finite"),
+    ],
 )
 def test_what_evaluate_returns_is_checked(model, result, message):
     with pytest.raises(ValueError, match=message):

@@ -54,6 +54,18 @@ def soft_path_score(scores, trans, mask, labels):
     return _masked_sum(picked, mask) + _masked_sum(moved, links(mask)[:, 1:])
 
 
+def log_likelihood(scores, trans, mask, labels):
+    """Log-probability (B,) of labels: (B, T) int32, or (B, T, C) one-hot or soft.
+
+    Minus infinity, not NaN, where the path is forbidden.
+    """
+    score_of = path_score if len(labels.shape) == 2 else soft_path_score
+    score = score_of(scores, trans, mask, labels)
+    known = ops.logical_or(score > POSSIBLE, ops.isnan(score))
+    lowest = ops.cast(float("-inf"), score.dtype)
+    return ops.where(known, score - log_normalizer(scores, trans, mask), lowest)
+
+
 def log_normalizer(scores, trans, mask):
     """Log of the sum over all paths of exp(score), (B,).
 

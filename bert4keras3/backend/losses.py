@@ -41,7 +41,7 @@ def multilabel_categorical_crossentropy(y_true, y_pred):
         )
     y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
     low = float("-inf")
-    kept = y_pred > low
+    kept = y_pred != low  # NaN stays: a broken model must not look perfect
     scores = ops.where(kept, y_pred, 0.0)
     negative = ops.logical_and(kept, y_true < 1.0)
     positive = ops.logical_and(kept, y_true > 0.0)
@@ -58,7 +58,8 @@ def sparse_multilabel_categorical_crossentropy(y_true, y_pred, mask_zero=False):
 
     y_true: (..., K) class numbers of any dtype, a repeated one counts once; y_pred:
     (..., C); mask_zero: 0 is padding, and class 0 leaves both sums. Returns float32
-    (...). A number outside [0, C) raises ValueError, in compiled code it gives NaN.
+    (...). Anything but a whole number in [0, C) raises ValueError, in compiled code
+    it gives NaN.
     The sum over negatives leaves the positives out instead of subtracting them from
     the sum over all (https://kexue.fm/archives/8888): confident scores stay exact.
     """
@@ -68,11 +69,26 @@ def sparse_multilabel_categorical_crossentropy(y_true, y_pred, mask_zero=False):
             "y_pred (..., C) of one rank. Received: y_true "
             f"{tuple(y_true.shape)}, y_pred {tuple(y_pred.shape)}"
         )
-    classes = ops.shape(y_pred)[-1]
-    ids = ops.cast(y_true, "int32")
-    inside = ops.logical_and(ids >= 0, ids < classes)
-    refuse_outside(inside, y_true, f"class numbers from 0 to {classes - 1}")
+    ids, inside = class_numbers(y_true, ops.shape(y_pred)[-1])
     return sparse_rows(ids, y_pred, inside, mask_zero)
+
+
+def class_numbers(labels, classes):
+    """labels as int32, and which are whole numbers in [0, classes): bool.
+
+    Raises ValueError for others when the values are known.
+    """
+    ids, inside = _whole(labels, classes)
+    refuse_outside(inside, labels, f"class numbers from 0 to {classes - 1}")
+    return ids, inside
+
+
+def _whole(labels, limit):
+    labels = ops.convert_to_tensor(labels)
+    ids = ops.cast(labels, "int32")
+    whole = ops.cast(ids, labels.dtype) == labels  # false for NaN, too
+    inside = ops.logical_and(ids >= 0, ids < limit)
+    return ids, ops.logical_and(whole, inside)
 
 
 def refuse_outside(inside, labels, expected):
@@ -183,11 +199,10 @@ def flat_pairs(pairs, length):
 
     Raises ValueError for a pair outside when the values are known.
     """
-    pairs = ops.cast(pairs, "int32")
-    valid = ops.logical_and(pairs >= 0, pairs < length)
+    ids, valid = _whole(pairs, length)
     inside = ops.logical_and(valid[..., 0], valid[..., 1])
     refuse_outside(inside, pairs, f"pairs (i, j) below the length {length}")
-    return pairs[..., 0] * length + pairs[..., 1], inside
+    return ids[..., 0] * length + ids[..., 1], inside
 
 
 def _flat(x):

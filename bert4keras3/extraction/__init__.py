@@ -43,7 +43,7 @@ from bert4keras3.extraction.report import find_mistakes as find_mistakes
 from bert4keras3.extraction.report import score_report as score_report
 from bert4keras3.extraction.report import worst_mistakes as worst_mistakes
 from bert4keras3.extraction.scores import F1 as F1
-from bert4keras3.extraction.scores import MultiLabelF1 as MultiLabelF1
+from bert4keras3.extraction.scores import ClassF1 as ClassF1
 from bert4keras3.extraction.scores import argument_f1 as argument_f1
 from bert4keras3.extraction.scores import event_f1 as event_f1
 from bert4keras3.extraction.scores import multilabel_f1 as multilabel_f1

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bert4keras3.extraction.spans import Entity
+from bert4keras3.extraction.spans import Entity, checked, same_count
 from bert4keras3.extraction.tags import decode_tags, split_tag
 
 # A character (some of Weibo's were lost before) and its place in the word.
@@ -110,7 +110,12 @@ def read_cluener(path: str | os.PathLike) -> list[tuple[str, list[Entity]]]:
         text, entities = item.get("text"), []
         if not isinstance(text, str):
             raise ValueError(f"{path}, line {number}: the key 'text' is missing")
-        for label, mentions in item.get("label", {}).items():
+        labelled = item.get("label", {})
+        if not isinstance(labelled, dict):
+            raise ValueError(
+                f"{path}, line {number}: 'label' must be {{type: {{mention: places}}}}"
+            )
+        for label, mentions in labelled.items():
             for mention, places in mentions.items():
                 for start, end in places:
                     if text[start : end + 1] != mention:
@@ -129,15 +134,21 @@ def read_cluener(path: str | os.PathLike) -> list[tuple[str, list[Entity]]]:
 def write_cluener(
     path: str | os.PathLike, texts: Sequence[str], entities: Sequence[Sequence[Entity]]
 ) -> None:
-    """Write predictions as CLUENER asks: id, label {type: {mention: places}}."""
+    """Write predictions as CLUENER asks: id, label {type: {mention: places}}.
+
+    Raises ValueError for entities outside their text.
+    """
+    same_count("texts", len(texts), "entities", len(entities))
     lines = []
     for number, (text, found) in enumerate(zip(texts, entities, strict=True)):
         label: dict = {}
-        for start, end, kind in found:
+        for item in found:
+            start, end, kind = checked(item, text, number)
             places = label.setdefault(kind, {}).setdefault(text[start:end], [])
             places.append([start, end - 1])
-        lines.append(json.dumps({"id": number, "label": label}, ensure_ascii=False))
-    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        line = json.dumps({"id": number, "label": label}, ensure_ascii=False)
+        lines.append(line + "\n")
+    Path(path).write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
 def read_words(path: str | os.PathLike) -> list[list[str]]:

@@ -104,16 +104,18 @@ def read_duee_fin(
     blanks. A span is the first occurrence of its string.
     schema: for roles that are one of a few values; see `EventSchema`.
     labelled, missing: as in `read_duee`; lost are strings that are not in the text.
+    A line without the key event_list is a document without events.
     Raises ValueError, naming file and line, for broken JSON, missing keys, or a value
-    that the schema does not have.
+    that the schema does not have; and if no line has an event_list.
     """
     enums = {} if schema is None else schema.enums
-    result, lost = [], []
+    result, lost, known = [], [], False
     for number, value in json_lines(path):
         line = Line(path, number, value)
         text = "\n".join(_one_blank(line.get(key)) for key in ("title", "text"))
-        events = []
-        for event in line.get("event_list", list) if labelled else ():
+        events, has_events = [], labelled and "event_list" in value
+        known = known or has_events
+        for event in line.get("event_list", list) if has_events else ():
             arguments = []
             for role, string in _strings(line, event, enums):
                 span = first_span(text, _one_blank(string))
@@ -123,6 +125,11 @@ def read_duee_fin(
                     arguments.append(Argument(role, *span))
             events.append(Event.of(line.get("event_type", str, event), arguments))
         result.append(EventText(text, _known(events), line.get("id")))
+    if labelled and result and not known:
+        raise ValueError(
+            f"{path}: no line has an 'event_list'. For a file without labels pass "
+            "labelled=False."
+        )
     report_missing(path, lost, missing)
     return result
 

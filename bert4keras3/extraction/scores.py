@@ -68,7 +68,13 @@ class F1:
             self.correct.update(map(self._kind_of, right & guess))
 
     def _kind_of(self, item) -> Hashable:
-        return None if self.kind is None else self.kind(item)
+        try:
+            return None if self.kind is None else self.kind(item)
+        except AttributeError as error:
+            raise TypeError(
+                f"items must tell their type, but of {item!r} {error}. Use Entity or "
+                "TokenSpan instead of plain tuples, or F1(kind=function)."
+            ) from error
 
     def _set(self, items, what: str, row: int) -> set:
         """The distinct items of one text; raises TypeError if they cannot be a set."""
@@ -234,7 +240,7 @@ def _arguments(events, trigger: str) -> list[tuple]:
     return [argument for argument in every if argument[1] != trigger]
 
 
-class MultiLabelF1:
+class ClassF1:
     """Precision, recall and F1 of 0/1 matrices, over any number of batches.
 
     names: one for each label (column), for the types of the result; or their number.
@@ -279,6 +285,6 @@ class MultiLabelF1:
 
 def multilabel_f1(gold, predicted, names: Iterable[Hashable] | int | None = None):
     """Score 0/1 matrices (B, H); names of the labels, or None for their numbers."""
-    score = MultiLabelF1(np.asarray(gold).shape[-1] if names is None else names)
+    score = ClassF1(np.asarray(gold).shape[-1] if names is None else names)
     score.update(gold, predicted)
     return score.result()

@@ -141,6 +141,7 @@ def subject_labels(
     rng: np.random.Generator,
     length: int | None = None,
     dropped: Dropped | None = None,
+    texts: Sequence[str] | None = None,
 ) -> SubjectLabels:
     """Return the labels of a batch, with one chosen subject for every text.
 
@@ -149,7 +150,8 @@ def subject_labels(
     A text without relations has the chosen subject (0, 0), and no objects.
     rng: numpy's, for the choice.
     length: T; None = the longest of the batch.
-    dropped: as in `relation_labels`.
+    dropped, texts: as in `relation_labels`.
+    Raises ValueError for unknown predicates, spans outside their text, a short length.
     """
     sizes = [len(one) for one in offsets]
     if length is None:
@@ -164,7 +166,7 @@ def subject_labels(
     objects = np.zeros((batch, length, len(predicates), 2), "float32")
     chosen = np.zeros((batch, 2), "int32")
     spans = [[span for one in row for span in (one[0], one[2])] for row in relations]
-    tokens = tokens_of(spans, offsets, None, dropped)
+    tokens = tokens_of(spans, offsets, texts, dropped)
     for row, found in enumerate(relations):
         known = _by_subject(found, tokens[row], predicates)
         if not known:

@@ -189,6 +189,9 @@ def _check_scheme(scheme: str) -> None:
 def _read(sequences, tags, lengths) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Codes and label numbers (B, T), padded by O, and the names of the labels."""
     rows = [np.asarray(row) for row in sequences]
+    for row in rows:
+        if row.dtype.kind == "f" and not np.array_equal(row, np.floor(row)):
+            raise ValueError(f"tag ids must be whole numbers. Received {row[:5]}...")
     if any(row.ndim != 1 for row in rows):
         raise ValueError(
             "tags must be (B, T) ids or one list of tags for every text. Received "

@@ -11,8 +11,10 @@ from bert4keras3.backend import chains, runtime
 from bert4keras3.layers.base import Layer, register
 from bert4keras3.utils.viterbi import ViterbiDecoder, allowed_labels
 
-# The latest layer of each name. A saved model names the layer of its losses; when its
-# compilation is loaded, the layers of that model have just been made.
+# The latest layer of each name that was made from its config. A saved model names the
+# layer of its losses; when its compilation is loaded, its layers have just been made.
+# Layers that the code of a subclassed model makes are not here: they get new names, and
+# the saved one would be that of another model.
 _LAYERS = weakref.WeakValueDictionary()
 
 
@@ -41,8 +43,9 @@ class ChainMethod:
         if not isinstance(method, for_compile):
             raise ValueError(
                 f"The saved {config['method']!r} belongs to a layer named "
-                f"{config['layer']!r} that this process has not built. Load the model "
-                "with compile=False and compile it with the method of its own layer."
+                f"{config['layer']!r} that was not loaded with it (the code of a "
+                "subclassed model makes its own layers). Load the model with "
+                "compile=False and compile it with the method of its layer."
             )
         return getattr(layer, config["method"])
 
@@ -73,7 +76,21 @@ class LabelChain(Layer):
                 f"must be above 0. Received: lr_multiplier={lr_multiplier}"
             )
         self.lr_multiplier = lr_multiplier
-        _LAYERS[self.name] = self
+
+    @classmethod
+    def from_config(cls, config):
+        layer = super().from_config(config)
+        _LAYERS[layer.name] = layer
+        return layer
+
+    def label_count(self, input_shape):
+        """Number of labels; Keras would take scores of a single one for no labels."""
+        if input_shape[-1] is None or input_shape[-1] < 2:
+            raise ValueError(
+                f"{self.name} needs scores (batch, steps, labels) of at least 2 "
+                f"labels. Received: input shape {tuple(input_shape)}"
+            )
+        return input_shape[-1]
 
     def add_transitions(self, shape, name):
         """A weight stored divided by lr_multiplier; multiply it back where used."""

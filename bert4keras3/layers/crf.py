@@ -32,7 +32,7 @@ class ConditionalRandomField(LabelChain):
     """
 
     def build(self, input_shape):
-        self.num_labels = input_shape[-1]
+        self.num_labels = self.label_count(input_shape)
         self._trans = self.add_transitions((self.num_labels,) * 2, "trans")
 
     @property
@@ -60,8 +60,7 @@ class ConditionalRandomField(LabelChain):
         """
         scores, trans, mask = self.chain(x)
         labels, wrong = self.checked(y, mask)
-        score = chains.path_score(scores, trans, mask, labels)
-        value = _likelihood(score, chains.log_normalizer(scores, trans, mask))
+        value = chains.log_likelihood(scores, trans, mask, labels)
         return ops.where(wrong, ops.cast(float("nan"), value.dtype), value)
 
     @for_compile
@@ -74,13 +73,4 @@ class ConditionalRandomField(LabelChain):
         """Negative log-likelihood (B,) of labels (B, T, C), one-hot or soft."""
         scores, trans, mask = self.chain(y_pred)
         labels = ops.cast(self.soft(y_true, mask), scores.dtype)
-        score = chains.soft_path_score(scores, trans, mask, labels)
-        return -_likelihood(score, chains.log_normalizer(scores, trans, mask))
-
-
-def _likelihood(score, normalizer):
-    """Their difference; minus infinity, not NaN, where the path is forbidden."""
-    possible = score > chains.POSSIBLE
-    known = ops.logical_or(possible, ops.isnan(score))
-    lowest = ops.cast(float("-inf"), score.dtype)
-    return ops.where(known, score - normalizer, lowest)
+        return -chains.log_likelihood(scores, trans, mask, labels)

@@ -30,7 +30,7 @@ class MaximumEntropyMarkovModel(LabelChain):
         self.hidden_dim = hidden_dim
 
     def build(self, input_shape):
-        self.num_labels = input_shape[-1]
+        self.num_labels = self.label_count(input_shape)
         shape, names = (self.num_labels, self.hidden_dim), ("l_trans", "r_trans")
         if self.hidden_dim is None:
             shape, names = (self.num_labels, self.num_labels), ("trans",)
@@ -53,15 +53,19 @@ class MaximumEntropyMarkovModel(LabelChain):
         (compiled programs, accelerators) the row is NaN.
         """
         both, labels, wrong, mask = self._sparse(y, x)
-        forward, backward = _picked(both, labels, mask)
+        forward, backward = log_probs_of(both, labels, mask)
         value = ops.sum(forward + backward, axis=1) / 2
         return ops.where(wrong, ops.cast(float("nan"), value.dtype), value)
 
     @for_compile
     def sparse_loss(self, y_true, y_pred):
-        """Mean over real steps and directions of -log p, a scalar, for label ids."""
+        """Mean over real steps and directions of -log p, a scalar, for label ids.
+
+        It is one number for the batch, as in bert4keras: sample weights multiply it as
+        a whole and do not weight one sample against another.
+        """
         both, labels, wrong, mask = self._sparse(y_true, y_pred)
-        loss = _mean_loss(_picked(both, labels, mask), mask)
+        loss = mean_loss(log_probs_of(both, labels, mask), mask)
         return ops.where(ops.any(wrong), ops.cast(float("nan"), loss.dtype), loss)
 
     @for_compile
@@ -69,7 +73,7 @@ class MaximumEntropyMarkovModel(LabelChain):
         """`sparse_loss` for labels (B, T, C), one-hot or soft."""
         both, labels, mask = self._dense(y_true, y_pred)
         picked = [ops.sum(labels * one, axis=-1) for one in both]
-        return _mean_loss([_real(one, mask) for one in picked], mask)
+        return mean_loss([_real(one, mask) for one in picked], mask)
 
     @for_compile
     def sparse_accuracy(self, y_true, y_pred):
@@ -104,7 +108,7 @@ class MaximumEntropyMarkovModel(LabelChain):
         def rows(trans):
             return ops.take(trans, labels, axis=0)
 
-        return _locals(scores, trans, mask, rows), labels, wrong, mask
+        return local_log_probs(scores, trans, mask, rows), labels, wrong, mask
 
     def _dense(self, y, x):
         """Both directions' log p (B, T, C), labels, the mask."""
@@ -114,7 +118,7 @@ class MaximumEntropyMarkovModel(LabelChain):
         def rows(trans):
             return ops.matmul(labels, trans)
 
-        return _locals(scores, trans, mask, rows), labels, mask
+        return local_log_probs(scores, trans, mask, rows), labels, mask
 
     def potentials(self, x):
         """What `decode` maximises: `log_prob`, taken apart into steps and pairs.
@@ -147,7 +151,7 @@ def _earlier(x):
     return ops.concatenate([x[:, 1:], x[:, -1:]], axis=1)
 
 
-def _locals(scores, trans, mask, rows):
+def local_log_probs(scores, trans, mask, rows):
     """log p (B, T, C) given the true left neighbour, and given the right one.
 
     rows: turns trans into the transitions from the true label of every step.
@@ -159,7 +163,8 @@ def _locals(scores, trans, mask, rows):
     return [ops.log_softmax(one, axis=-1) for one in (given, other)]
 
 
-def _picked(both, labels, mask):
+def log_probs_of(both, labels, mask):
+    """log p (B, T) of the labels (B, T) in both directions, 0 at masked steps."""
     places = ops.expand_dims(labels, -1)
     picked = [ops.take_along_axis(one, places, axis=-1)[..., 0] for one in both]
     return [_real(one, mask) for one in picked]
@@ -172,7 +177,8 @@ def _real(values, mask):
     return ops.where(mask, values, ops.zeros_like(values))
 
 
-def _mean_loss(both, mask):
+def mean_loss(both, mask):
+    """Mean over real steps and directions of -log p, a scalar."""
     steps = ops.maximum(ops.sum(ops.cast(mask, both[0].dtype)), 1.0)
     return -(ops.sum(both[0]) + ops.sum(both[1])) / (2 * steps)
 

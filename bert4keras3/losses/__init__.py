@@ -22,13 +22,19 @@ from bert4keras3.losses.pointer import (
 from bert4keras3.losses.pointer import (
     SparseGlobalPointerCrossentropy as SparseGlobalPointerCrossentropy,
 )
+from bert4keras3.losses.structured import ChainCrossentropy as ChainCrossentropy
+from bert4keras3.losses.structured import crf_loss as crf_loss
+from bert4keras3.losses.structured import memm_loss as memm_loss
 
 __all__ = [
+    "ChainCrossentropy",
     "GlobalPointerCrossentropy",
     "MultilabelCategoricalCrossentropy",
     "SparseGlobalPointerCrossentropy",
     "SparseMultilabelCategoricalCrossentropy",
+    "crf_loss",
     "global_pointer_crossentropy",
+    "memm_loss",
     "multilabel_categorical_crossentropy",
     "sparse_global_pointer_crossentropy",
     "sparse_multilabel_categorical_crossentropy",

@@ -8,10 +8,10 @@ from keras import ops
 
 from bert4keras3.backend.losses import (
     check_pairs,
+    class_numbers,
     first_of_equals,
     flat_pairs,
     marked,
-    refuse_outside,
 )
 
 AVERAGES = ("micro", "macro", None)
@@ -184,10 +184,8 @@ class MultilabelF1(CountedF1):
 
     def _gold(self, y_true, predicted):
         if self.sparse:
-            ids = ops.cast(y_true, "int32")
             classes = predicted.shape[-1]
-            inside = ops.logical_and(ids >= 0, ids < classes)
-            refuse_outside(inside, y_true, f"class numbers from 0 to {classes - 1}")
+            ids, _ = class_numbers(y_true, classes)
             rows = (ops.shape(predicted)[0], ops.shape(ids)[-1])
             ids = ops.reshape(ops.clip(ids, 0, classes - 1), rows)
             return marked(ids, ops.shape(predicted))

@@ -3,6 +3,7 @@
 import math
 import numbers
 import os
+from collections.abc import Mapping
 
 import keras
 
@@ -13,6 +14,7 @@ class Evaluation(keras.callbacks.Callback):
     evaluate: model -> {name: number}; called after every epoch. Its numbers appear in
     the progress bar, in History and to the callbacks that come later in the list, such
     as EarlyStopping(monitor="val_f1", mode="max"), each with `prefix` before its name.
+    A value that is a mapping, such as the types of `span_f1`, is kept but not logged.
     monitor: which number decides what is best; mode: "max" or "min"; filepath: where
     the best weights go (it ends in .weights.h5), or None.
     After training `best` is the best number, `best_epoch` its epoch from 0 on and
@@ -45,7 +47,11 @@ class Evaluation(keras.callbacks.Callback):
         result = dict(self.evaluate(self.model))
         self._check(result)
         if logs is not None:
-            logs.update((self.prefix + name, value) for name, value in result.items())
+            logs.update(
+                (self.prefix + name, value)
+                for name, value in result.items()
+                if not isinstance(value, Mapping)
+            )
         value = result[self.monitor]
         if self.best is None or self._is_better(value):
             self.best, self.best_epoch, self.best_result = value, epoch, result
@@ -62,6 +68,8 @@ class Evaluation(keras.callbacks.Callback):
                 f"It returned: {sorted(result)}"
             )
         for name, value in result.items():
+            if isinstance(value, Mapping) and name != self.monitor:
+                continue
             if not isinstance(value, numbers.Real) or not math.isfinite(value):
                 raise ValueError(
                     f"evaluate must return finite numbers. {name!r} is {value!r}"
