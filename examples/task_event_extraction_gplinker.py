@@ -52,6 +52,7 @@ class data_generator(BucketedGenerator):
             [d.events for _, (d, _) in pairs],
             [f.offsets for _, (_, f) in pairs],
             self.labels,
+            texts=[d.text for _, (d, _) in pairs],
             dropped=self.dropped,
         )
         return inputs, tuple(labels)

@@ -60,6 +60,7 @@ class data_generator(BucketedGenerator):
             self.predicates,
             self.choice,
             length=inputs[0].shape[1],
+            texts=[d.text for _, (d, _) in pairs],
             dropped=self.dropped,
         )
         return (*inputs, *labels), None

@@ -53,6 +53,7 @@ class data_generator(BucketedGenerator):
             [d.relations for _, (d, _) in pairs],
             [f.offsets for _, (_, f) in pairs],
             self.predicates,
+            texts=[d.text for _, (d, _) in pairs],
             dropped=self.dropped,
         )
         return inputs, tuple(labels)

@@ -131,7 +131,7 @@ def main(argv=None):
     print(score_report(span_f1(gold, found)))
     print(worst_mistakes([text for text, _ in dev], gold, found, count=5))
     if args.predict:
-        texts = [text for text, _ in read_entities(args.predict)]
+        texts = [text for text, _ in read_entities(args.predict, labelled=False)]
         found = recognize(model, featurize(tokenizer, texts, maxlen), labels)
         write_cluener(args.output, texts, found)
     return evaluation.best

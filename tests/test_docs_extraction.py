@@ -10,7 +10,14 @@ import bert4keras3.metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs/extraction.md").read_text("utf-8")
-LABELS, DRAWING, _ = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+POINTER, CRF, LABELS, DRAWING, _ = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+
+
+def test_both_heads_from_texts_to_entities():
+    names = {}
+    exec(POINTER, names)
+    exec(CRF, names)
+    assert names["found"] == names["again"] == names["entities"]
 
 
 def test_labels():

@@ -39,17 +39,18 @@ def test_places_in_words_are_no_text(tmp_path):
 
 def test_cluener_there_and_back(tmp_path):
     label = {"name": {"李明": [[0, 1], [4, 5]]}, "address": {"上海": [[2, 3]]}}
-    lines = [{"text": "李明上海李明", "label": label}, {"id": 1, "text": "无"}]
+    lines = [{"text": "李明上海李明", "label": label}, {"text": "无", "label": {}}]
     path = written(tmp_path / "a.json", "\n".join(map(json.dumps, lines)))
     data = read_entities(path)
     assert data == read_cluener(path) and data[1] == ("无", [])
     assert data[0][1][0] == Entity(0, 2, "name") and len(data[0][1]) == 3
+    assert read_entities(path, labelled=False)[0] == ("李明上海李明", [])
     texts, entities = zip(*data, strict=True)
     write_cluener(tmp_path / "out.json", texts, entities)
     lines = (tmp_path / "out.json").read_text("utf-8").split("\n")
     out = [json.loads(line) for line in lines if line]
     assert out == [{"id": 0, "label": label}, {"id": 1, "label": {}}]
-    with pytest.raises(ValueError, match="lie in text 0, which has 1 characters"):
+    with pytest.raises(ValueError, match="lie in the text, which has 1 characters"):
         write_cluener(tmp_path / "out.json", ["a"], [[Entity(0, 2, "name")]])
     with pytest.raises(ValueError, match="1 rows of texts and 0 of entities"):
         write_cluener(tmp_path / "out.json", ["a"], [])
@@ -68,7 +69,9 @@ def test_words(tmp_path):
         (read_tagged, "李 B-PER\n明\n", "line 2: expected a character and a tag"),
         (read_tagged, "李 PER\n", "line 1: 'PER' is no tag"),
         (read_tagged, "\n\n", "no text"),
-        (read_cluener, '{"text": "a"}\n{"text": "b"', "line 2: no JSON"),
+        (read_cluener, '{"text": "a"}', "line 1: the key 'label' is missing"),
+        (read_cluener, '{"text": "a", "label": {}}\n{"text"', "line 2: no JSON"),
+        (read_cluener, '{"text": "a", "label": {"b": {"a": [0, 0]}}}', "line 1: 'lab"),
         (read_cluener, "[1]", "line 1: expected a JSON object"),
         (read_cluener, '{"label": {}}', "line 1: the key 'text'"),
         (read_cluener, '{"text": "a", "label": ["name"]}', "line 1: .label. must be"),

@@ -97,5 +97,5 @@ def test_bad_input():
     with pytest.raises(ValueError, match="length must be at least 5"):
         subject_labels([[]], offsets, NAMES, np.random.default_rng(0), length=4)
     outside, rng = [[Relation((0, 1), "author", (2, 4))]], np.random.default_rng(0)
-    with pytest.raises(ValueError, match="lie in text 0, which has 3 characters"):
+    with pytest.raises(ValueError, match="lie in the text, which has 3 characters"):
         subject_labels(outside, offsets, NAMES, rng, texts=["abc"])

@@ -98,7 +98,7 @@ def test_bad_input():
     tags = tag_names(["a"])
     for call, message in [
         (lambda: tag_names(["a"], "BOI"), "BIO, BIOES, BMES"),
-        (lambda: encode_tags([[("b", 0, 0)]], tags, 2), "nearest is 'a'"),
+        (lambda: encode_tags([[("b", 0, 0)]], tags, 2), "unknown label 'b'"),
         (lambda: encode_tags([[("a", 1, 2)]], tags, 2), "length = 2"),
         (lambda: encode_tags([[("a", 1, 0)]], tags, 2), "i <= j"),
         (lambda: encode_tags([], Labels(["O", "S-a"]), 2), "neither 'B-a'"),

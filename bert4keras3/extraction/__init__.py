@@ -1,7 +1,6 @@
 """Entities, tags, relations and events: from labels to tensors and back; numpy only."""
 
 from bert4keras3.extraction.cliques import maximal_cliques as maximal_cliques
-from bert4keras3.extraction.corpora import json_lines as json_lines
 from bert4keras3.extraction.corpora import read_cluener as read_cluener
 from bert4keras3.extraction.corpora import read_entities as read_entities
 from bert4keras3.extraction.corpora import read_tagged as read_tagged

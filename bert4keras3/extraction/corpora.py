@@ -1,11 +1,11 @@
 """Files of labelled entities and of segmented words, in their official formats."""
 
-import json
 import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bert4keras3.extraction.jsonl import json_lines, lines_of, not_empty, write_lines
 from bert4keras3.extraction.spans import Entity, checked, same_count
 from bert4keras3.extraction.tags import decode_tags, split_tag
 
@@ -13,47 +13,15 @@ from bert4keras3.extraction.tags import decode_tags, split_tag
 _PLACED = re.compile("(\ufffd+|.)[0-9]{1,2}")
 
 
-def lines_of(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
-    """Yield (number from 1 on, line) of a UTF-8 file; only "\\n" ends a line.
+def read_entities(
+    path: str | os.PathLike, labelled: bool = True
+) -> list[tuple[str, list[Entity]]]:
+    """Read (text, entities) of a file: CLUENER if it is .json, else tagged lines.
 
-    Raises ValueError, naming file and line, for text that is not UTF-8.
+    labelled: as in `read_cluener`.
     """
-    for number, line in enumerate(Path(path).read_bytes().split(b"\n"), 1):
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{path}, line {number}: not UTF-8 ({error.reason} at byte "
-                f"{error.start}); convert the file, for example from GB18030"
-            ) from None
-        yield number, text.rstrip("\r")
-
-
-def json_lines(path: str | os.PathLike) -> Iterator[tuple[int, dict]]:
-    """Yield (number from 1 on, object) of a json-lines file, blank lines left out.
-
-    Raises ValueError, naming file and line, for anything that is no JSON object.
-    """
-    for number, line in lines_of(path):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(
-                f"{path}, line {number}: no JSON ({error.msg} at column {error.colno})"
-            ) from None
-        if not isinstance(value, dict):
-            raise ValueError(
-                f"{path}, line {number}: expected a JSON object, found {line[:40]!r}"
-            )
-        yield number, value
-
-
-def read_entities(path: str | os.PathLike) -> list[tuple[str, list[Entity]]]:
-    """Read (text, entities) of a file: CLUENER if it is .json, else tagged lines."""
     if Path(path).suffix in (".json", ".jsonl"):
-        return read_cluener(path)
+        return read_cluener(path, labelled)
     return read_tagged(path)
 
 
@@ -82,8 +50,7 @@ def read_tagged(path: str | os.PathLike) -> list[tuple[str, list[Entity]]]:
             raise ValueError(f"{path}, line {number}: {error}") from None
         texts[-1].append((fields[0], fields[1]))
     texts = [rows for rows in texts if rows]
-    if not texts:
-        raise ValueError(f"{path}: no text in this file")
+    not_empty(path, texts)
     if all(_PLACED.fullmatch(first) for rows in texts for first, _ in rows):
         texts = [[(_PLACED.match(a)[1], tag) for a, tag in rows] for rows in texts]
     spans = decode_tags([[tag for _, tag in rows] for rows in texts])
@@ -99,9 +66,12 @@ def _placed(rows, spans) -> tuple[str, list[Entity]]:
     return "".join(first for first, _ in rows), entities
 
 
-def read_cluener(path: str | os.PathLike) -> list[tuple[str, list[Entity]]]:
-    """Read (text, entities) from CLUENER 2020 json lines; without labels: no entities.
+def read_cluener(
+    path: str | os.PathLike, labelled: bool = True
+) -> list[tuple[str, list[Entity]]]:
+    """Read (text, entities) from CLUENER 2020 json lines.
 
+    labelled: False reads the texts alone, as of the test set.
     Raises ValueError, naming file and line, for a line without text and for an entity
     that does not stand where its (inclusive) places say.
     """
@@ -110,25 +80,36 @@ def read_cluener(path: str | os.PathLike) -> list[tuple[str, list[Entity]]]:
         text, entities = item.get("text"), []
         if not isinstance(text, str):
             raise ValueError(f"{path}, line {number}: the key 'text' is missing")
-        labelled = item.get("label", {})
-        if not isinstance(labelled, dict):
-            raise ValueError(
-                f"{path}, line {number}: 'label' must be {{type: {{mention: places}}}}"
-            )
-        for label, mentions in labelled.items():
+        for label, mention, start, end in (
+            _mentions(item, f"{path}, line {number}") if labelled else ()
+        ):
+            if text[start : end + 1] != mention:
+                raise ValueError(
+                    f"{path}, line {number}: {mention!r} ({label}) does not stand at "
+                    f"[{start}, {end}], but {text[start : end + 1]!r} does"
+                )
+            entities.append(Entity(start, end + 1, label))
+        result.append((text, sorted(entities)))
+    return not_empty(path, result)
+
+
+def _mentions(item: dict, where: str) -> Iterator[tuple[str, str, int, int]]:
+    """Yield (type, mention, first, last character) of one line of CLUENER."""
+    if "label" not in item:
+        raise ValueError(
+            f"{where}: the key 'label' is missing; a file without labels is read with "
+            "labelled=False"
+        )
+    try:
+        for label, mentions in item["label"].items():
             for mention, places in mentions.items():
                 for start, end in places:
-                    if text[start : end + 1] != mention:
-                        raise ValueError(
-                            f"{path}, line {number}: {mention!r} ({label}) does not "
-                            f"stand at [{start}, {end}], but "
-                            f"{text[start : end + 1]!r} does"
-                        )
-                    entities.append(Entity(start, end + 1, label))
-        result.append((text, sorted(entities)))
-    if not result:
-        raise ValueError(f"{path}: no text in this file")
-    return result
+                    yield label, mention, int(start), int(end)
+    except (AttributeError, TypeError, ValueError):
+        raise ValueError(
+            f"{where}: 'label' must be {{type: {{mention: [[first, last], ...]}}}}. "
+            f"Received {item['label']!r}"
+        ) from None
 
 
 def write_cluener(
@@ -146,9 +127,8 @@ def write_cluener(
             start, end, kind = checked(item, text, number)
             places = label.setdefault(kind, {}).setdefault(text[start:end], [])
             places.append([start, end - 1])
-        line = json.dumps({"id": number, "label": label}, ensure_ascii=False)
-        lines.append(line + "\n")
-    Path(path).write_text("".join(lines), encoding="utf-8", newline="\n")
+        lines.append({"id": number, "label": label})
+    write_lines(path, lines)
 
 
 def read_words(path: str | os.PathLike) -> list[list[str]]:
@@ -157,6 +137,4 @@ def read_words(path: str | os.PathLike) -> list[list[str]]:
     Raises ValueError for a file without a text.
     """
     result = [words for _, line in lines_of(path) if (words := line.split())]
-    if not result:
-        raise ValueError(f"{path}: no text in this file")
-    return result
+    return not_empty(path, result)

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bert4keras3.extraction.corpora import json_lines
 from bert4keras3.extraction.events import Argument, Event
 from bert4keras3.extraction.formats import (
     Line,
@@ -16,8 +15,8 @@ from bert4keras3.extraction.formats import (
     first_span,
     report_missing,
     string_at,
-    write_lines,
 )
+from bert4keras3.extraction.jsonl import json_lines, not_empty, write_lines
 from bert4keras3.extraction.labels import Labels
 from bert4keras3.extraction.scores import TRIGGER
 from bert4keras3.extraction.spans import same_count
@@ -89,7 +88,7 @@ def read_duee(
             events.append(Event.of(line.get("event_type", str, event), arguments))
         result.append(EventText(text, _known(events), line.get("id")))
     report_missing(path, lost, missing)
-    return result
+    return not_empty(path, result)
 
 
 def read_duee_fin(
@@ -131,7 +130,7 @@ def read_duee_fin(
             "labelled=False."
         )
     report_missing(path, lost, missing)
-    return result
+    return not_empty(path, result)
 
 
 def _strings(line: Line, event: dict, enums: Mapping) -> list[tuple[str, str]]:

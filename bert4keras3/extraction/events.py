@@ -82,7 +82,7 @@ def event_labels(
         for kind, arguments in found:
             nodes = set()
             for role, *span in arguments:
-                label = labels.id((kind, role))
+                label = labels.id((kind, role), f"events[{row}]")
                 if tuple(span) in tokens[row]:
                     nodes.add((label, *tokens[row][tuple(span)]))
             argument += [(row, *node) for node in nodes]

@@ -24,8 +24,14 @@ def featurize(
 ) -> list[Features]:
     """Tokenize the texts of a data set, truncated to maxlen tokens.
 
-    Raises ValueError if the tokenizer cannot say where its tokens come from.
+    Raises ValueError if the tokenizer cannot say where its tokens come from, TypeError
+    for one str instead of a list.
     """
+    if isinstance(texts, str):
+        raise TypeError(
+            f"featurize takes a list of texts. Received the str {texts[:40]!r}: write "
+            "[text]."
+        )
     result = []
     for text in texts:
         tokens = tokenizer.tokenize(text, maxlen=maxlen)

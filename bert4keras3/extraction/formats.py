@@ -3,14 +3,12 @@
 One JSON object a line, UTF-8.
 """
 
-import json
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from bert4keras3.extraction.corpora import json_lines
+from bert4keras3.extraction.jsonl import json_lines, not_empty, write_lines
 from bert4keras3.extraction.relations import Relation
 from bert4keras3.extraction.spans import same_count
 
@@ -114,7 +112,7 @@ def read_duie(
         lost += [Missing(number, string) for string in strings]
         result.append(RelationText(text, relations))
     report_missing(path, lost, missing)
-    return result
+    return not_empty(path, result)
 
 
 def read_duie_schema(path: str | os.PathLike) -> dict[str, list[tuple[str, str]]]:
@@ -174,21 +172,15 @@ def string_at(text: str, span, row: int) -> str:
     return text[start:end]
 
 
-def write_lines(path, lines: Iterable[dict]) -> None:
-    """Write one JSON object a line."""
-    dumped = [json.dumps(line, ensure_ascii=False) + "\n" for line in lines]
-    Path(path).write_text("".join(dumped), encoding="utf-8", newline="\n")
-
-
 def report_missing(path, lost: list[Missing], missing: list | None) -> None:
     """Append what was lost to the caller's list, or warn if there is none."""
     if missing is not None:
         missing += lost
     elif lost:
         warnings.warn(
-            f"{path}: {len(lost)} strings are not in their texts and were left out, "
-            f"the first is {lost[0].string!r} in line {lost[0].line}. Pass missing=[] "
-            "to collect them without a warning.",
+            f"{path}: {len(lost)} strings were left out that are not in their texts, "
+            f"or not where the file says; the first is {lost[0].string!r} in line "
+            f"{lost[0].line}. Pass missing=[] to collect them without a warning.",
             stacklevel=3,
         )
 

@@ -33,16 +33,20 @@ class Labels:
         """The sorted labels of the entities (or token spans) of a data set."""
         return cls(sorted({item.label for row in batch for item in row}))
 
-    def id(self, name: Hashable) -> int:
-        """Return the id of a name; raises ValueError naming the nearest one."""
+    def id(self, name: Hashable, where: str = "") -> int:
+        """Return the id of a name.
+
+        Raises ValueError that tells `where` the name was found, and one it is close to.
+        """
         found = self._ids.get(name)
         if found is None:
             texts = {str(known): known for known in self.names}
-            near = get_close_matches(str(name), texts, 1, 0.0)
-            hint = f"; the nearest is {texts[near[0]]!r}" if near else ""
+            near = get_close_matches(str(name), texts, 1, 0.6)
+            hint = f", did you mean {texts[near[0]]!r}?" if near else ""
+            place = f"{where}: " if where else ""
             raise ValueError(
-                f"unknown label {name!r}: the labels are {_some(self.names)}{hint}. "
-                "Correct it in the data, or add it to the labels."
+                f"{place}unknown label {name!r}{hint}. The labels are "
+                f"{_some(self.names)}. Correct it in the data, or add it to the labels."
             )
         return found
 

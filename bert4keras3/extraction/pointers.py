@@ -29,7 +29,7 @@ def _rows(spans, labels: Labels, length: int | None) -> list[tuple]:
                     "hold: token 0 is the start token and stands for 'nothing'. "
                     "Encode with start and end token, and pad to the longest text."
                 )
-            rows.append((row, labels.id(label), i, j))
+            rows.append((row, labels.id(label, f"spans[{row}]"), i, j))
     return rows
 
 

@@ -173,5 +173,5 @@ def tokens_of(
     # A span is its own label, to be found again.
     items = [[(*span, span) for span in row] for row in distinct]
     tokens = token_spans(items, offsets, texts, lost)
-    report_dropped(lost, dropped, sum(map(len, tokens)))
+    report_dropped(lost, dropped, sum(map(len, tokens)), stacklevel=4)
     return [{span.label: span[1:] for span in row} for row in tokens]

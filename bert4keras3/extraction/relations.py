@@ -63,7 +63,7 @@ def relation_labels(
     tokens = tokens_of(spans, offsets, texts, dropped)
     for row, found in enumerate(relations):
         for subject, predicate, other in found:
-            p = predicates.id(predicate)
+            p = predicates.id(predicate, f"relations[{row}]")
             a, b = tokens[row].get(tuple(subject)), tokens[row].get(tuple(other))
             if a is None or b is None:
                 continue

@@ -66,16 +66,19 @@ def token_spans(
     return found
 
 
-def report_dropped(lost: Dropped, dropped: Dropped | None, kept: int) -> None:
+def report_dropped(
+    lost: Dropped, dropped: Dropped | None, kept: int, stacklevel: int = 3
+) -> None:
     """Add what was lost to the caller's counter, or warn if there is none."""
     if dropped is not None:
         dropped += lost
     elif lost.total:
         warnings.warn(
-            f"{lost.total} of {lost.total + kept} spans were left out ({lost}). Use a "
-            "larger maxlen against truncation and a tokenizer with smaller tokens "
-            "against misalignment; pass dropped=Dropped() to count without a warning.",
-            stacklevel=3,
+            f"{lost.total} of {lost.total + kept} spans were left out ({lost}). A "
+            "larger maxlen helps against truncation, a tokenizer with smaller tokens "
+            "against misalignment, GlobalPointer where spans overlap; pass "
+            "dropped=Dropped() to count without a warning.",
+            stacklevel=stacklevel,
         )
 
 
@@ -116,17 +119,20 @@ def _aligned(items, offsets, text, row: int, lost: Dropped) -> set[TokenSpan]:
 
 def checked(item, text: str | None, row: int) -> Entity:
     """An item as Entity; raises ValueError if it is none or lies outside the text."""
-    if len(item) != 3:
+    parts = item if isinstance(item, (tuple, list)) else ()
+    if len(parts) != 3 or not all(isinstance(n, (int, np.integer)) for n in parts[:2]):
         raise ValueError(
-            f"entities[{row}] must hold (start, end, label). Received {item!r}."
+            f"entities[{row}] must be a list of (start, end, label), with a list for "
+            f"every text. It holds {item!r}."
         )
-    entity = Entity(*item)
+    entity = Entity(*parts)
     size = entity.end if text is None else len(text)
     if not 0 <= entity.start < entity.end <= size:
         where = "" if text is None else f", which has {size} characters"
         raise ValueError(
-            f"entities[{row}] holds {tuple(entity)}, but 0 <= start < end must hold "
-            f"and text[start:end] lie in text {row}{where}. The end is open: correct "
+            f"the span ({entity.start}, {entity.end}) of text {row} "
+            f"must have 0 <= start < end and lie in the text{where}. The end is open: "
+            "correct "
             "the data, or the text if it was changed after it was labelled."
         )
     return entity

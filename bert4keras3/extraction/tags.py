@@ -92,7 +92,7 @@ def encode_tags(
     kept = 0
     for row, items in enumerate(spans):
         for label, i, j in sorted(set(items), key=_longest_first):
-            names.id(label)
+            names.id(label, f"spans[{row}]")
             if not 0 <= i <= j < length:
                 raise ValueError(
                     f"spans[{row}] holds {(label, i, j)!r}, but 0 <= i <= j < length = "

@@ -43,10 +43,10 @@ class GlobalPointer(Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if head_size % 2:
+        if heads < 1 or head_size < 2 or head_size % 2:
             raise ValueError(
-                f"{type(self).__name__} needs an even head_size: rotary positions turn "
-                f"pairs of features. Received: head_size={head_size}"
+                f"{type(self).__name__} needs heads >= 1 and an even head_size >= 2. "
+                f"Received: heads={heads}, head_size={head_size}"
             )
         self.heads = heads
         self.head_size = head_size
