@@ -30,6 +30,7 @@ from bert4keras3.extraction import (
     relation_f1,
     score_report,
     subject_labels,
+    worst_differences,
     write_duie,
 )
 from bert4keras3.layers import Dense, Input, Lambda, LayerNormalization, Loss
@@ -194,6 +195,7 @@ def main(argv=None):
     model.load_weights(args.weights)
     found = triples(texts, extract(*models, features[1], predicates))
     print(score_report(relation_f1(gold, found)))
+    print(worst_differences(texts, gold, found, count=5))
     if args.predict:
         texts = [d.text for d in read_duie(args.predict, labelled=False)]
         features = featurize(tokenizer, texts, maxlen)

@@ -26,6 +26,7 @@ from bert4keras3.extraction import (
     relation_f1,
     relation_labels,
     score_report,
+    worst_differences,
     write_duie,
 )
 from bert4keras3.layers import EfficientGlobalPointer
@@ -149,6 +150,7 @@ def main(argv=None):
     model.load_weights(args.weights)
     found = triples(texts, extract(model, features[1], predicates))
     print(score_report(relation_f1(gold, found)))
+    print(worst_differences(texts, gold, found, count=5))
     if args.predict:
         texts = [d.text for d in read_duie(args.predict, labelled=False)]
         found = extract(model, featurize(tokenizer, texts, maxlen), predicates)

@@ -1,10 +1,13 @@
 """Reports are text: aligned for Chinese labels, with every kind of mistake."""
 
+import pytest
+
 from bert4keras3.extraction import (
     Entity,
     find_mistakes,
     score_report,
     span_f1,
+    worst_differences,
     worst_mistakes,
 )
 from bert4keras3.extraction.report import width
@@ -60,3 +63,17 @@ def test_worst_mistakes():
         "text 0, 5 wrong: 北京...\n"
     )
     assert worst_mistakes(TEXTS, GOLD, GOLD) == ""
+
+
+def test_worst_differences():
+    texts = ["first", "second\nline", "third"]
+    gold = [{("a", 1)}, {("b", 2), ("c", 3)}, {("d", 4)}]
+    predicted = [{("a", 2)}, set(), {("d", 4)}]
+    assert worst_differences(texts, gold, predicted, 1, show=lambda item: item[0]) == (
+        "text 0, 2 wrong: first\n  missed    a\n  spurious  a\n"
+    )
+    both = worst_differences(texts, gold, predicted)
+    assert both.count("wrong") == 2 and "missed    ('c', 3)" in both
+    assert worst_differences(texts, gold, gold) == ""
+    with pytest.raises(ValueError, match="3 rows of texts and 2 of gold"):
+        worst_differences(texts, gold[:2], predicted)

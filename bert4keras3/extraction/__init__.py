@@ -40,6 +40,7 @@ from bert4keras3.extraction.relations import to_relations as to_relations
 from bert4keras3.extraction.report import Mistakes as Mistakes
 from bert4keras3.extraction.report import find_mistakes as find_mistakes
 from bert4keras3.extraction.report import score_report as score_report
+from bert4keras3.extraction.report import worst_differences as worst_differences
 from bert4keras3.extraction.report import worst_mistakes as worst_mistakes
 from bert4keras3.extraction.scores import F1 as F1
 from bert4keras3.extraction.scores import ClassF1 as ClassF1

@@ -1,7 +1,7 @@
 """Readable reports of scores and of mistakes; everything returns text."""
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from bert4keras3.extraction.spans import Entity, checked, same_count, text_order
@@ -116,23 +116,52 @@ def worst_mistakes(
     spurious, wrong type, wrong boundary. No mistakes give the empty string.
     Raises ValueError for entities outside their text.
     """
+    rows = []
+    for row, text, *both in _aligned(texts, gold, predicted):
+        both = [[checked(item, text, row) for item in items] for items in both]
+        mistakes = find_mistakes(*both)
+        rows.append((mistakes.count, row, _lines(text, mistakes)))
+    return _worst(rows, texts, count, longest)
+
+
+def worst_differences(
+    texts: Sequence[str],
+    gold: Sequence[Iterable],
+    predicted: Sequence[Iterable],
+    count: int = 10,
+    longest: int = 200,
+    show: Callable = str,
+) -> str:
+    """`worst_mistakes` for items of any kind: relations, events, classes.
+
+    gold, predicted: one collection of hashable items for every text; show: turns an
+    item into one line. An item is missed or spurious.
+    """
+    rows = []
+    for row, _, right, guess in _aligned(texts, gold, predicted):
+        right, guess = set(right), set(guess)
+        lines = [f"  missed    {one}" for one in sorted(map(show, right - guess))]
+        lines += [f"  spurious  {one}" for one in sorted(map(show, guess - right))]
+        rows.append((len(lines), row, lines))
+    return _worst(rows, texts, count, longest)
+
+
+def _aligned(texts, gold, predicted) -> Iterable[tuple]:
+    """(row, text, gold items, predicted items) of every text."""
     same_count("texts", len(texts), "gold", len(gold))
     same_count("texts", len(texts), "predicted", len(predicted))
-    rows = []
-    for row, text in enumerate(texts):
-        both = [
-            [checked(item, text, row) for item in items[row]]
-            for items in (gold, predicted)
-        ]
-        mistakes = find_mistakes(*both)
-        if mistakes.count:
-            rows.append((-mistakes.count, row, mistakes))
+    return zip(range(len(texts)), texts, gold, predicted, strict=True)
+
+
+def _worst(rows: list, texts, count: int, longest: int) -> str:
+    """The texts of (number of mistakes, row, lines) with the most of them."""
     blocks = []
-    for _, row, mistakes in sorted(rows, key=lambda one: one[:2])[:count]:
+    wrong = [one for one in rows if one[0]]
+    for number, row, lines in sorted(wrong, key=lambda one: (-one[0], one[1]))[:count]:
         text = texts[row]
         shown = text if len(text) <= longest else f"{text[:longest]}..."
-        head = f"text {row}, {mistakes.count} wrong: {_one_line(shown)}"
-        blocks.append("\n".join([head, *_lines(text, mistakes)]) + "\n")
+        head = f"text {row}, {number} wrong: {_one_line(shown)}"
+        blocks.append("\n".join([head, *lines]) + "\n")
     return "\n".join(blocks)
 
 
