@@ -23,9 +23,8 @@ def run(name, folder, *arguments):
     weights = folder / "best.weights.h5"
     arguments = ["--smoke", "--batch-size=8", f"--weights={weights}", *arguments]
     module = load(name)
-    module.buckets = module.buckets[-1:]  # one shape to compile
-    if hasattr(module, "maxlen"):
-        module.maxlen, module.buckets = 64, (64,)
+    # One shape to compile.
+    module.maxlen, module.buckets = 64, (64 if hasattr(module, "maxlen") else 128,)
     best = module.main(arguments)
     assert weights.exists()
     return best
@@ -35,8 +34,8 @@ def run(name, folder, *arguments):
     "name, arguments",
     [
         (NER + "crf", ["--head=crf", f"--data={DATA / 'cluener'}"]),
-        (NER + "crf", ["--head=memm"]),
-        (NER + "globalpointer", ["--head=gp"]),
+        pytest.param(NER + "crf", ["--head=memm"], marks=pytest.mark.slow),
+        pytest.param(NER + "globalpointer", ["--head=gp"], marks=pytest.mark.slow),
         (NER + "globalpointer", ["--head=egp", f"--data={DATA / 'people_daily_ner'}"]),
     ],
 )
@@ -77,7 +76,9 @@ def test_relations(name, tmp_path):
     assert all(set(spo) == keys for line in found for spo in line["spo_list"])
 
 
-@pytest.mark.parametrize("kind", ["duee", "duee_fin"])
+@pytest.mark.parametrize(
+    "kind", ["duee", pytest.param("duee_fin", marks=pytest.mark.slow)]
+)
 def test_events(kind, tmp_path):
     source, out = some_of(DATA / kind / f"{kind}_dev.json", tmp_path), tmp_path / "out"
     arguments = [f"--predict={source}", f"--output={out}"]
