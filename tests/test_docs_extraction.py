@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 import bert4keras3.extraction
 import bert4keras3.layers
 import bert4keras3.losses
@@ -13,6 +15,7 @@ PAGE = (ROOT / "docs/extraction.md").read_text("utf-8")
 POINTER, CRF, LABELS, DRAWING, _ = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 
 
+@pytest.mark.slow
 def test_both_heads_from_texts_to_entities():
     names = {}
     for block in (POINTER, CRF):
