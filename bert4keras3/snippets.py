@@ -18,6 +18,7 @@ from bert4keras3.utils.parallel import (
 )
 from bert4keras3.utils.parallel import prefetch as prefetch
 from bert4keras3.utils.prediction import predict_batches as predict_batches
+from bert4keras3.utils.prediction import predict_each as predict_each
 from bert4keras3.utils.resize import orthogonally_resize as orthogonally_resize
 from bert4keras3.utils.text import convert_to_str as convert_to_str
 from bert4keras3.utils.text import convert_to_unicode as convert_to_unicode

@@ -31,7 +31,7 @@ from bert4keras3.extraction import (
 from bert4keras3.layers import EfficientGlobalPointer
 from bert4keras3.losses import SparseGlobalPointerCrossentropy
 from bert4keras3.models import build_transformer_model
-from bert4keras3.snippets import BucketedGenerator, find_file, predict_batches
+from bert4keras3.snippets import BucketedGenerator, find_file, predict_each
 from bert4keras3.tokenizers import Tokenizer
 from bert4keras3.training import Evaluation
 
@@ -76,14 +76,12 @@ def build_model(args, num_labels):
 
 def extract(model, features, labels):
     """The events of every text."""
-    events = [()] * len(features)
-    inputs = [f.inputs for f in features]
-    for rows, scores in predict_batches(model, inputs, 16, buckets):
+
+    def decode(scores, rows):
         offsets = [features[row].offsets for row in rows]
-        found = decode_events(*scores, offsets, labels)
-        for row, one in zip(rows, found, strict=True):
-            events[row] = one
-    return events
+        return decode_events(*scores, offsets, labels)
+
+    return predict_each(model, [f.inputs for f in features], decode, 16, buckets)
 
 
 def parse(argv):
@@ -124,7 +122,7 @@ def main(argv=None):
 
     def evaluate(model):
         found = extract(model, features[1], schema.labels)
-        events = event_f1(gold, found, need_trigger=True)
+        events = event_f1(gold, found, require_trigger=True)
         arguments = argument_f1(gold, found)
         return {"event_f1": events["f1"], "argument_f1": arguments["f1"]}
 
@@ -139,7 +137,7 @@ def main(argv=None):
     print(f"spans that fit no tokens, in all epochs: {generator.dropped}")
     model.load_weights(args.weights)
     found = extract(model, features[1], schema.labels)
-    print("whole events\n" + score_report(event_f1(gold, found, need_trigger=True)))
+    print("whole events\n" + score_report(event_f1(gold, found, require_trigger=True)))
     print("arguments\n" + score_report(argument_f1(gold, found)))
     if args.predict:
         data = read(args.predict, labelled=False)

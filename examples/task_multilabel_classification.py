@@ -28,7 +28,7 @@ from bert4keras3.layers import Dense, FirstToken
 from bert4keras3.losses import MultilabelCategoricalCrossentropy
 from bert4keras3.metrics import MultilabelF1
 from bert4keras3.models import build_transformer_model
-from bert4keras3.snippets import BucketedGenerator, find_file, predict_batches
+from bert4keras3.snippets import BucketedGenerator, find_file, predict_each
 from bert4keras3.tokenizers import Tokenizer
 from bert4keras3.training import Evaluation
 
@@ -57,12 +57,13 @@ def build_model(args, num_labels):
     return model
 
 
-def predict(model, inputs, num_labels):
+def predict(model, inputs):
     """0/1 predictions (N, C)."""
-    y = np.zeros((len(inputs), num_labels), "int32")
-    for rows, scores in predict_batches(model, inputs, buckets=buckets):
-        y[rows] = scores > 0
-    return y
+
+    def decode(scores, rows):
+        return scores > 0
+
+    return np.stack(predict_each(model, inputs, decode, buckets=buckets))
 
 
 def parse(argv):
@@ -96,7 +97,7 @@ def main(argv=None):
     model = build_model(args, len(labels))
 
     def evaluate(model):
-        result = multilabel_f1(gold, predict(model, inputs[1], len(labels)), labels)
+        result = multilabel_f1(gold, predict(model, inputs[1]), labels)
         return {name: result[name] for name in ("f1", "macro_f1")}
 
     evaluation = Evaluation(evaluate, filepath=args.weights)
@@ -108,7 +109,7 @@ def main(argv=None):
         shuffle=False,  # the generator does it
     )
     model.load_weights(args.weights)
-    found = predict(model, inputs[1], len(labels))
+    found = predict(model, inputs[1])
     print(score_report(multilabel_f1(gold, found, labels)))
     return evaluation.best
 

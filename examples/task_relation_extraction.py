@@ -28,6 +28,7 @@ from bert4keras3.extraction import (
     read_duie,
     read_duie_schema,
     relation_f1,
+    relation_strings,
     score_report,
     subject_labels,
     worst_differences,
@@ -35,7 +36,7 @@ from bert4keras3.extraction import (
 )
 from bert4keras3.layers import Dense, Input, Lambda, LayerNormalization, Loss
 from bert4keras3.models import build_transformer_model
-from bert4keras3.snippets import BucketedGenerator, find_file, predict_batches
+from bert4keras3.snippets import BucketedGenerator, find_file, predict_each
 from bert4keras3.tokenizers import Tokenizer
 from bert4keras3.training import Evaluation
 
@@ -117,9 +118,9 @@ def build_models(args, num_predicates):
 
 def extract(subject_model, object_model, features, predicates):
     """The relations of every text; the text model runs once for each."""
-    relations = [()] * len(features)
-    inputs = [f.inputs for f in features]
-    for rows, (scores, states) in predict_batches(subject_model, inputs, 32, buckets):
+
+    def decode(outputs, rows):
+        scores, states = outputs
         offsets = [features[row].offsets for row in rows]
         subjects = find_subjects(scores, offsets)
         parts = [np.zeros((0, scores.shape[1], len(predicates), 2), "float32")]
@@ -128,22 +129,10 @@ def extract(subject_model, object_model, features, predicates):
             full = np.resize(some, pairs_at_once)
             pairs = [states[subjects.rows[full]], subjects.spans[full].astype("int32")]
             parts.append(object_model.predict_on_batch(pairs)[: len(some)])
-        found = decode_objects(np.concatenate(parts), subjects, offsets, predicates)
-        for row, one in zip(rows, found, strict=True):
-            relations[row] = one
-    return relations
+        return decode_objects(np.concatenate(parts), subjects, offsets, predicates)
 
-
-def triples(texts, relations):
-    """Relations as strings, in which case and blanks do not matter."""
-
-    def plain(text, span):
-        return "".join(text[slice(*span)].lower().split())
-
-    return [
-        {(plain(text, s), p, plain(text, o)) for s, p, o in found}
-        for text, found in zip(texts, relations, strict=True)
-    ]
+    inputs = [f.inputs for f in features]
+    return predict_each(subject_model, inputs, decode, 32, buckets)
 
 
 def parse(argv):
@@ -176,10 +165,10 @@ def main(argv=None):
     model, *models = build_models(args, len(predicates))
     generator = data_generator(train, features[0], predicates, args.batch_size)
     texts = [d.text for d in dev]
-    gold = triples(texts, [d.relations for d in dev])
+    gold = relation_strings(texts, [d.relations for d in dev])
 
     def evaluate(model):
-        found = triples(texts, extract(*models, features[1], predicates))
+        found = relation_strings(texts, extract(*models, features[1], predicates))
         result = relation_f1(gold, found)
         return {name: result[name] for name in ("f1", "precision", "recall")}
 
@@ -193,7 +182,7 @@ def main(argv=None):
     )
     print(f"spans that fit no tokens, in all epochs: {generator.dropped}")
     model.load_weights(args.weights)
-    found = triples(texts, extract(*models, features[1], predicates))
+    found = relation_strings(texts, extract(*models, features[1], predicates))
     print(score_report(relation_f1(gold, found)))
     print(worst_differences(texts, gold, found, count=5))
     if args.predict:

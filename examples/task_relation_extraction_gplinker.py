@@ -25,6 +25,7 @@ from bert4keras3.extraction import (
     read_duie_schema,
     relation_f1,
     relation_labels,
+    relation_strings,
     score_report,
     worst_differences,
     write_duie,
@@ -32,7 +33,7 @@ from bert4keras3.extraction import (
 from bert4keras3.layers import EfficientGlobalPointer
 from bert4keras3.losses import SparseGlobalPointerCrossentropy
 from bert4keras3.models import build_transformer_model
-from bert4keras3.snippets import BucketedGenerator, find_file, predict_batches
+from bert4keras3.snippets import BucketedGenerator, find_file, predict_each
 from bert4keras3.tokenizers import Tokenizer
 from bert4keras3.training import Evaluation
 
@@ -79,27 +80,12 @@ def build_model(args, num_predicates):
 
 def extract(model, features, predicates):
     """The relations of every text."""
-    relations = [()] * len(features)
-    inputs = [f.inputs for f in features]
-    for rows, scores in predict_batches(model, inputs, 32, buckets):
+
+    def decode(scores, rows):
         offsets = [features[row].offsets for row in rows]
-        for row, found in zip(
-            rows, decode_relations(*scores, offsets, predicates), strict=True
-        ):
-            relations[row] = found
-    return relations
+        return decode_relations(*scores, offsets, predicates)
 
-
-def triples(texts, relations):
-    """Relations as strings, in which case and blanks do not matter."""
-
-    def plain(text, span):
-        return "".join(text[slice(*span)].lower().split())
-
-    return [
-        {(plain(text, s), p, plain(text, o)) for s, p, o in found}
-        for text, found in zip(texts, relations, strict=True)
-    ]
+    return predict_each(model, [f.inputs for f in features], decode, 32, buckets)
 
 
 def parse(argv):
@@ -131,10 +117,10 @@ def main(argv=None):
     model = build_model(args, len(predicates))
     generator = data_generator(train, features[0], predicates, args.batch_size)
     texts = [d.text for d in dev]
-    gold = triples(texts, [d.relations for d in dev])
+    gold = relation_strings(texts, [d.relations for d in dev])
 
     def evaluate(model):
-        found = triples(texts, extract(model, features[1], predicates))
+        found = relation_strings(texts, extract(model, features[1], predicates))
         result = relation_f1(gold, found)
         return {name: result[name] for name in ("f1", "precision", "recall")}
 
@@ -148,7 +134,7 @@ def main(argv=None):
     )
     print(f"spans that fit no tokens, in all epochs: {generator.dropped}")
     model.load_weights(args.weights)
-    found = triples(texts, extract(model, features[1], predicates))
+    found = relation_strings(texts, extract(model, features[1], predicates))
     print(score_report(relation_f1(gold, found)))
     print(worst_differences(texts, gold, found, count=5))
     if args.predict:

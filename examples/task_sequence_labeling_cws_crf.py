@@ -28,7 +28,7 @@ from bert4keras3.models import build_transformer_model
 from bert4keras3.snippets import (
     BucketedGenerator,
     find_file,
-    predict_batches,
+    predict_each,
     text_segmentate,
 )
 from bert4keras3.tokenizers import Tokenizer
@@ -71,12 +71,12 @@ def build_model(args):
 def segment(model, crf, tokenizer, texts):
     """The words of every text."""
     features = featurize(tokenizer, texts, maxlen)
-    tags = [()] * len(texts)
+
+    def decode(scores, rows):
+        return crf.decode(scores, starts=[0])  # [CLS] has the tag 0
+
     inputs = [f.inputs for f in features]
-    for rows, scores in predict_batches(model, inputs, buckets=buckets):
-        # [CLS] and [SEP] have the tag 0.
-        for row, path in zip(rows, crf.decode(scores, starts=[0]), strict=True):
-            tags[row] = path[: len(features[row].token_ids)]
+    tags = predict_each(model, inputs, decode, buckets=buckets)
     return words_of(texts, tags, [f.offsets for f in features])
 
 

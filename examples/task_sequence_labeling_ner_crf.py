@@ -32,7 +32,7 @@ from bert4keras3.extraction import (
 )
 from bert4keras3.layers import ConditionalRandomField, Dense, MaximumEntropyMarkovModel
 from bert4keras3.models import build_transformer_model
-from bert4keras3.snippets import BucketedGenerator, find_file, predict_batches
+from bert4keras3.snippets import BucketedGenerator, find_file, predict_each
 from bert4keras3.tokenizers import Tokenizer
 from bert4keras3.training import Evaluation
 
@@ -68,12 +68,12 @@ def build_model(args, tags):
 
 def recognize(model, head, features, tags):
     """The entities of every text."""
-    spans = [()] * len(features)
+
+    def decode(scores, rows):
+        return decode_tags(head.decode(scores), tags)
+
     inputs = [f.inputs for f in features]
-    for rows, scores in predict_batches(model, inputs, buckets=buckets):
-        found = decode_tags(head.decode(scores), tags)
-        for row, one in zip(rows, found, strict=True):
-            spans[row] = one
+    spans = predict_each(model, inputs, decode, buckets=buckets)
     return to_entities(spans, [f.offsets for f in features])
 
 

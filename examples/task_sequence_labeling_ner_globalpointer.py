@@ -33,7 +33,7 @@ from bert4keras3.layers import EfficientGlobalPointer, GlobalPointer
 from bert4keras3.losses import SparseGlobalPointerCrossentropy
 from bert4keras3.metrics import SpanF1
 from bert4keras3.models import build_transformer_model
-from bert4keras3.snippets import BucketedGenerator, find_file, predict_batches
+from bert4keras3.snippets import BucketedGenerator, find_file, predict_each
 from bert4keras3.tokenizers import Tokenizer
 from bert4keras3.training import Evaluation
 
@@ -71,14 +71,12 @@ def build_model(args, labels):
 
 def recognize(model, features, labels):
     """The entities of every text."""
-    entities = [()] * len(features)
+
+    def decode(scores, rows):
+        return decode_spans(scores, [features[row].offsets for row in rows], labels)
+
     inputs = [f.inputs for f in features]
-    for rows, scores in predict_batches(model, inputs, buckets=buckets):
-        offsets = [features[row].offsets for row in rows]
-        found = decode_spans(scores, offsets, labels)
-        for row, one in zip(rows, found, strict=True):
-            entities[row] = one
-    return entities
+    return predict_each(model, inputs, decode, buckets=buckets)
 
 
 def parse(argv):

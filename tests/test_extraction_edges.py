@@ -7,8 +7,10 @@ from bert4keras3.extraction import (
     Dropped,
     Entity,
     Labels,
+    Relation,
     decode_spans,
     encode_tags,
+    relation_strings,
     tag_names,
     to_entities,
     token_spans,
@@ -66,3 +68,12 @@ def test_equal_spans_of_two_labels_become_the_first_label():
 def test_special_tokens_cut_no_words():
     offsets = [(0, 0), (0, 1), (1, 1), (1, 2), (2, 2)]
     assert words_of(["北京"], [[0, 1, 0, 3, 0]], [offsets]) == [["北京"]]
+
+
+def test_relations_as_strings():
+    texts = ["A B 的作者是a b", "无"]
+    spans = (0, 3), (8, 11)
+    relations = [[Relation(a, "作者", b) for a, b in (spans, spans[::-1])], []]
+    assert relation_strings(texts, relations) == [{("ab", "作者", "ab")}, set()]
+    with pytest.raises(ValueError, match="2 rows of texts and 1 of relations"):
+        relation_strings(texts, relations[:1])

@@ -118,7 +118,7 @@ def test_events():
     gold = [[("收购", (trigger, buyer, sold)), ("出售", (buyer,))]]
     found = [[("收购", (sold, trigger, buyer, buyer)), ("出售", [["买方", 3, 5]])]]
     assert event_f1(gold, found)["f1"] == 1
-    needed = event_f1(gold, found, need_trigger=True)
+    needed = event_f1(gold, found, require_trigger=True)
     assert counts(needed) == (1, 1, 2)
     part = [[("收购", (trigger, buyer)), ("收购", (sold,))]]
     assert event_f1(gold, part)["correct"] == 0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bert4keras3.snippets import LengthBuckets, predict_batches
+from bert4keras3.snippets import LengthBuckets, predict_batches, predict_each
 
 
 class Sums:
@@ -54,3 +54,14 @@ def test_what_does_not_fit_is_an_error(samples):
         next(predict_batches(Sums(), samples, 0))
     with pytest.raises(ValueError, match="16"):
         next(predict_batches(Sums(), samples, buckets=LengthBuckets([16])))
+
+
+def test_results_come_in_the_order_of_the_samples(samples):
+    def decode(outputs, rows):
+        assert len(outputs[0]) == len(rows)
+        return outputs[0].tolist()
+
+    found = predict_each(Sums(), samples, decode, 8, (16, 32, 40))
+    assert found == [sum(ids) for ids, _ in samples]
+    with pytest.raises(ValueError, match="one result for each"):
+        predict_each(Sums(), samples, lambda outputs, rows: [], 8, (40,))

@@ -36,6 +36,7 @@ from bert4keras3.extraction.pointers import pointer_labels as pointer_labels
 from bert4keras3.extraction.relations import Relation as Relation
 from bert4keras3.extraction.relations import decode_relations as decode_relations
 from bert4keras3.extraction.relations import relation_labels as relation_labels
+from bert4keras3.extraction.relations import relation_strings as relation_strings
 from bert4keras3.extraction.relations import to_relations as to_relations
 from bert4keras3.extraction.report import Mistakes as Mistakes
 from bert4keras3.extraction.report import find_mistakes as find_mistakes

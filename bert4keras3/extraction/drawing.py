@@ -1,10 +1,11 @@
 """Span and link matrices over the tokens of a text as a picture (SVG)."""
 
 from collections.abc import Sequence
-from unicodedata import east_asian_width
 from xml.sax.saxutils import escape
 
 import numpy as np
+
+from bert4keras3.extraction.report import width
 
 CELL, GAP, TITLE = 18, 28, 22
 FONT = "font-family='sans-serif' font-size='11'"
@@ -33,15 +34,15 @@ def draw_matrices(
             f"{len(matrices)} matrices, {len(titles)} titles, columns={columns}."
         )
     arrays = [_checked(matrix, len(tokens), n) for n, matrix in enumerate(matrices)]
-    margin = 10 + 6 * max((_width(token) for token in tokens), default=0)
+    margin = 10 + 6 * max((width(token) for token in tokens), default=0)
     size = margin + CELL * len(tokens)
     across, down = min(columns, len(arrays)), -(-len(arrays) // columns)
-    width = max(across * (size + GAP) + GAP, 1)
-    height = max(down * (size + TITLE + GAP) + GAP, 1)
+    wide = max(across * (size + GAP) + GAP, 1)
+    high = max(down * (size + TITLE + GAP) + GAP, 1)
     parts = [
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}' "
-        f"width='{width}' height='{height}' {FONT} fill='{INK}'>",
-        f"<rect width='{width}' height='{height}' fill='white'/>",
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {wide} {high}' "
+        f"width='{wide}' height='{high}' {FONT} fill='{INK}'>",
+        f"<rect width='{wide}' height='{high}' fill='white'/>",
     ]
     for n, (array, title) in enumerate(zip(arrays, titles, strict=True)):
         x = GAP + n % columns * (size + GAP)
@@ -60,11 +61,6 @@ def _checked(matrix, count: int, n: int) -> np.ndarray:
             f"Received {array.shape}."
         )
     return array
-
-
-def _width(text: str) -> int:
-    """Columns of a text: Chinese characters take two."""
-    return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def _matrix(tokens, array, title: str, threshold: float, margin: int) -> list[str]:

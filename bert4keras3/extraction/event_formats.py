@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bert4keras3.extraction.events import Argument, Event
+from bert4keras3.extraction.events import Argument, Event, without_parts
 from bert4keras3.extraction.formats import (
     Line,
     Missing,
@@ -181,7 +181,7 @@ def write_events(
     for row, (name, text) in enumerate(zip(ids, texts, strict=True)):
         found = [_as_strings(event, text, row, enums) for event in events[row]]
         if drop_parts:
-            found = _without_parts(found)
+            found = without_parts(event for event in found if event[1])
         event_list = [
             {
                 "event_type": kind,
@@ -193,23 +193,12 @@ def write_events(
     write_lines(path, lines)
 
 
-def _as_strings(event, text: str, row: int, enums: Mapping) -> tuple[str, list]:
-    """An event as (type, distinct pairs (role, string))."""
-    kind, pairs = event[0], {}
+def _as_strings(event, text: str, row: int, enums: Mapping) -> tuple[str, tuple]:
+    """An event as (type, distinct pairs (role, string), sorted)."""
+    kind, pairs = event[0], set()
     for role, *span in event[1]:
         if (kind, role) in enums:
-            pairs[enums[kind, role], role] = None
+            pairs.add((enums[kind, role], role))
         elif role != TRIGGER:
-            pairs[role, string_at(text, span, row)] = None
-    return kind, list(pairs)
-
-
-def _without_parts(found: list[tuple[str, list]]) -> list[tuple[str, list]]:
-    """The events that add something to the others; of equal ones the first."""
-    kept = []
-    for n, (kind, pairs) in enumerate(found):
-        own = set(pairs)
-        others = ((m, set(b)) for m, (a, b) in enumerate(found) if a == kind and m != n)
-        if own and not any(own < b or (own == b and m < n) for m, b in others):
-            kept.append((kind, pairs))
-    return kept
+            pairs.add((role, string_at(text, span, row)))
+    return kind, tuple(sorted(pairs))

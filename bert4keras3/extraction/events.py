@@ -26,7 +26,7 @@ from bert4keras3.extraction.positions import (
     positives,
     tokens_of,
 )
-from bert4keras3.extraction.scores import TRIGGER
+from bert4keras3.extraction.scores import has_trigger
 from bert4keras3.extraction.spans import same_count
 
 
@@ -194,11 +194,6 @@ def _graphs(scores, threshold, flat: FlatOffsets, labels, most, limits):
     for low, high in zip(cuts, cuts[1:], strict=False):
         row, kind = divmod(int(groups[low]), len(names))
         yield row, names[kind], nodes[low:high], arguments[low:high]
-
-
-def has_trigger(event: Event) -> bool:
-    """Tell whether one of the arguments is a trigger."""
-    return any(one[0] == TRIGGER for one in event[1])
 
 
 def without_parts(events: Iterable[Event]) -> list[Event]:

@@ -22,6 +22,7 @@ from bert4keras3.extraction.positions import (
     split_rows,
     tokens_of,
 )
+from bert4keras3.extraction.spans import same_count
 
 
 class Relation(NamedTuple):
@@ -146,3 +147,20 @@ def decode_relations(
     flat = FlatOffsets(offsets, head.shape[3])
     found = find_relations(entity, head, tail, threshold, flat, max_spans)
     return to_relations(found, flat, predicates)
+
+
+def relation_strings(texts: Sequence[str], relations: Sequence) -> list[set[tuple]]:
+    """Relations as {(subject, predicate, object)} of strings, for `relation_f1`.
+
+    As DuIE's score has it, case and blanks do not matter, nor does the place: a string
+    that occurs twice is one.
+    """
+    same_count("texts", len(texts), "relations", len(relations))
+
+    def plain(text, span):
+        return "".join(text[slice(*span)].lower().split())
+
+    return [
+        {(plain(text, a), predicate, plain(text, b)) for a, predicate, b in found}
+        for text, found in zip(texts, relations, strict=True)
+    ]

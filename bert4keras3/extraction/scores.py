@@ -198,24 +198,25 @@ def relation_f1(
 def event_f1(
     gold: Sequence[Iterable],
     predicted: Sequence[Iterable],
-    need_trigger: bool = False,
+    require_trigger: bool = False,
     trigger: str = TRIGGER,
 ) -> dict:
     """Score whole events: right where the type and all arguments are.
 
     An event is (type, arguments), an argument a tuple that begins with its role; order
     and repetition of arguments do not matter.
-    need_trigger: predicted events without an argument of the role `trigger` are left
+    require_trigger: predicted events without an argument of the role `trigger` are left
         out, as in DuEE's event-level score of bert4keras.
     """
     found = predicted
-    if need_trigger:
-        found = [[e for e in row if _has_role(e, trigger)] for row in predicted]
+    if require_trigger:
+        found = [[e for e in row if has_trigger(e, trigger)] for row in predicted]
     return _scored(F1(lambda item: item[0], _whole_event), gold, found)
 
 
-def _has_role(event, role: str) -> bool:
-    return any(argument[0] == role for argument in event[1])
+def has_trigger(event, trigger: str = TRIGGER) -> bool:
+    """Tell whether one of the arguments of an event is a trigger."""
+    return any(argument[0] == trigger for argument in event[1])
 
 
 def _whole_event(event) -> tuple:

@@ -10,8 +10,7 @@ from bert4keras3.backend.losses import (
     multilabel_categorical_crossentropy,
     sparse_multilabel_categorical_crossentropy,
 )
-
-register = keras.saving.register_keras_serializable(package="bert4keras3")
+from bert4keras3.layers.base import register
 
 
 @register

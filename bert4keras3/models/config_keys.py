@@ -15,7 +15,7 @@ IGNORED = frozenset(
     forced_eos_token_id gradient_checkpointing id2label initializer_range is_decoder
     is_encoder_decoder label2id length_penalty max_length min_length model_type name
     no_repeat_ngram_size num_beam_groups num_beams num_labels num_return_sequences
-   output_attentions output_hidden_states output_past output_scores
+    output_attentions output_hidden_states output_past output_scores
     pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head
     pooler_type prefix problem_type pruned_heads remove_invalid_values
     repetition_penalty return_dict return_dict_in_generate sep_token_id

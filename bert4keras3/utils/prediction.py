@@ -1,6 +1,6 @@
 """Predict on texts of different lengths in large batches of few shapes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -41,6 +41,32 @@ def predict_batches(
             inputs = [sequence_padding(column, length, value) for column in columns]
             outputs = model.predict_on_batch(inputs if len(inputs) > 1 else inputs[0])
             yield chosen, _cut(outputs, len(chosen))
+
+
+def predict_each(
+    model,
+    samples: Sequence[tuple],
+    decode: Callable,
+    batch_size: int = 64,
+    buckets: LengthBuckets | Sequence[int] = LENGTHS,
+) -> list:
+    """Predict and decode every sample; returns the results in the samples' order.
+
+    decode: called as decode(outputs, rows) with what `predict_batches` yields; returns
+    one result for every row. The other arguments are those of `predict_batches`.
+    Raises ValueError if decode returns another number of results.
+    """
+    results = [None] * len(samples)
+    for rows, outputs in predict_batches(model, samples, batch_size, buckets):
+        decoded = decode(outputs, rows)
+        if len(decoded) != len(rows):
+            raise ValueError(
+                f"decode must return one result for each of the {len(rows)} rows. "
+                f"It returned {len(decoded)}."
+            )
+        for row, result in zip(rows, decoded, strict=True):
+            results[row] = result
+    return results
 
 
 def _cut(outputs, size):
