@@ -1,5 +1,8 @@
 """bert4keras's `snippets`: the small tools scripts import from one place."""
 
+from bert4keras3.generation.autoregressive import (
+    AutoRegressiveDecoder as AutoRegressiveDecoder,
+)
 from bert4keras3.utils.bucketed import BucketedGenerator as BucketedGenerator
 from bert4keras3.utils.data import DataGenerator as DataGenerator
 from bert4keras3.utils.files import find_file as find_file

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from bert4keras3.backend.hashing import hash_bits
 from bert4keras3.backend.memory import aligned, packed
 
 BACKEND = keras.config.backend()
@@ -56,34 +57,6 @@ def gather_rows(table, ids):
     rows = _native().gather(table, ops.clip(ids, 0, size - 1))
     inside = ops.expand_dims(ops.logical_and(ids >= 0, ids < size), -1)
     return ops.where(inside, rows, ops.cast(float("nan"), rows.dtype))
-
-
-def hash_bits(shape, key):
-    """Pseudo-random uint32 of `shape`: an integer hash of the position and the key.
-
-    `key` is the uint32/int32 pair of a Keras SeedGenerator. Unlike a counter-based
-    generator the hash is element-wise, so XLA fuses it into the consumer and the
-    bits never reach memory. Two multiply-xorshift rounds (constants of
-    https://github.com/skeeto/hash-prospector); chi-square is tested.
-    """
-    key = ops.cast(key, "uint32")
-    x = ops.zeros(shape, dtype="uint32")
-    stride = 1
-    for axis in reversed(range(len(shape))):
-        step = ops.arange(shape[axis], dtype="int32")
-        step = ops.reshape(
-            ops.cast(step, "uint32"), [-1] + [1] * (len(shape) - 1 - axis)
-        )
-        x = x + step * ops.cast(stride, "uint32")
-        stride = stride * shape[axis]
-    x = _mix(x ^ key[0], 0x21F0AAAD, 0xD35A2D97)
-    return _mix(x + key[1], 0x7FEB352D, 0x846CA68B)
-
-
-def _mix(x, first, second):
-    x = (x ^ ops.right_shift(x, 16)) * ops.cast(first, "uint32")
-    x = (x ^ ops.right_shift(x, 15)) * ops.cast(second, "uint32")
-    return x ^ ops.right_shift(x, 15)
 
 
 def dropout(x, rate, seed):
@@ -238,6 +211,38 @@ def _tensorflow_scan(step, start, inputs, constants, reverse):
         lambda count, carry, tables: count < length, body, (0, start, tables)
     )
     return carry, tuple(table.stack() for table in tables)
+
+
+def write_slot(kept, new, slot):
+    """`kept: (B, S, ...)` with `new: (B, 1, ...)` at `slot` of the second axis.
+
+    On torch the tensor itself is changed, Keras would copy all of it.
+    """
+    if BACKEND != "torch":
+        start = (0, slot) + (0,) * (len(kept.shape) - 2)
+        return ops.slice_update(kept, start, new)
+    kept[:, slot : slot + 1] = new
+    return kept
+
+
+def compiled(function, variables):
+    """`function(*tensors)` as one compiled program per set of shapes.
+
+    variables: those it reads; on jax they are arguments of the program, which else
+    would hold a copy of every weight. torch runs the function as it is, without
+    gradients.
+    """
+    if BACKEND == "torch":
+        return _native().no_grad()(function)
+    if BACKEND == "tensorflow":
+        return _native().function(function, jit_compile=True)
+
+    @_native().jit
+    def program(values, *tensors):
+        with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
+            return function(*tensors)
+
+    return lambda *tensors: program([one.value for one in variables], *tensors)
 
 
 def has_value(variable):

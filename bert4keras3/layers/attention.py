@@ -34,8 +34,8 @@ class MultiHeadAttention(Layer):
     Called with `x: (B, T, E)` for self-attention or a list [q, k, v, ...]:
     visible: bool (B|1, 1|H, T|1, S); keys beyond its length are a prefix that every
     query sees, fewer queries than its rows are the first ones; bias: float, added to
-    the scores; rotary: table (B|1, T, K) for queries and keys; relative: (T, S, K)
-    for scores and values; residual: scores of the layer below (RealFormer, https://arxiv.org/abs/2012.11747).
+    the scores; rotary: table (B|1, T, K) for queries and keys; relative: (T, S, K) or
+    (B, T, S, K) for scores and values; residual: scores of the layer below (RealFormer, https://arxiv.org/abs/2012.11747).
     The bert4keras form also works: [q, k, v, (attention bias or bool mask),
     (position tensor)] with a_bias=True and p_bias="rotary" | "typical_relative" |
     "t5_relative"; the mask of v hides keys.
@@ -130,14 +130,26 @@ class MultiHeadAttention(Layer):
             q = k = v = inputs
             if visible is None and mask is not None:
                 terms["visible"] = mask[:, None, None, :]
-        q, k = self.project_queries(q), self.project_keys(k)
-        if terms["rotary"] is not None:
-            q, k = (self.rotated(x, terms["rotary"]) for x in (q, k))
-        output = self.attend(q, k, self.project_values(v), terms, training)
-        return self._finish(output)
+        q, k, v = self.project(q, k, v, terms["rotary"])
+        return self.attended(q, k, v, terms, training)
 
-    # The three projections, `rotated` and `attend` are separate so that a decoding
-    # cache can keep projected keys and values between steps.
+    # `project` and `attended` are separate so that a decoding cache can keep projected
+    # keys and values between steps.
+
+    def project(self, q, k=None, v=None, rotary=None):
+        """Return queries (B, T, H, K), keys (B, S, G, K), values (B, S, G, D).
+
+        q: (B, T, E); k, v: (B, S, E), by default q; rotary: table (B|1, T, K).
+        """
+        k, v = q if k is None else k, q if v is None else v
+        q, k = self.project_queries(q), self.project_keys(k)
+        if rotary is not None:
+            q, k = self.rotated(q, rotary), self.rotated(k, rotary)
+        return q, k, self.project_values(v)
+
+    def attended(self, q, k, v, terms, training=False):
+        """What the layer returns, from what `project` returned; terms: see `attend`."""
+        return self._finish(self.attend(q, k, v, terms, training))
 
     def project_queries(self, x):
         """(B, T, E) -> (B, T, H, K)."""
@@ -166,7 +178,7 @@ class MultiHeadAttention(Layer):
         terms: dict with visible, bias, relative, residual (see the class).
         Returns (context (B, T, H, D), scores (B, H, T, S) or None).
         """
-        terms = {**terms, "visible": fitted(terms["visible"], q, k)}
+        terms = {**terms, "visible": fitted(terms.get("visible"), q, k)}
         dropping = training and bool(self.attention_dropout)
         if dropping or not self._kernel_fits(terms):
             return self._explicit(q, k, v, terms, dropping)
@@ -189,9 +201,11 @@ class MultiHeadAttention(Layer):
         q, k, v = (ops.swapaxes(x, 1, 2) for x in (q * self.scale, k, v))
         scores = self._matmul(q, ops.swapaxes(k, 2, 3))
         if relative is not None:
-            # Fewer queries than rows are the first ones.
-            relative = ops.cast(relative[: ops.shape(q)[2]], scores.dtype)
-            scores = scores + ops.einsum("bhtd,tsd->bhts", q, relative)
+            batch = "b" if len(relative.shape) == 4 else ""
+            if not batch:  # fewer queries than rows are the first ones
+                relative = relative[: ops.shape(q)[2]]
+            relative = ops.cast(relative, scores.dtype)
+            scores = scores + ops.einsum(f"bhtd,{batch}tsd->bhts", q, relative)
         if terms.get("position_scores") is not None:
             added = ops.cast(terms["position_scores"], scores.dtype)
             scores = scores + added * self.scale
@@ -205,7 +219,7 @@ class MultiHeadAttention(Layer):
             weights = runtime.dropout(weights, rate, seed)
         output = self._matmul(weights, v)
         if relative is not None:
-            output = output + ops.einsum("bhts,tsd->bhtd", weights, relative)
+            output = output + ops.einsum(f"bhts,{batch}tsd->bhtd", weights, relative)
         return ops.swapaxes(output, 1, 2), scores
 
     def _matmul(self, x, y):

@@ -79,14 +79,15 @@ class RelativePositionEmbeddingT5(Layer):
         return self.between(*(ops.arange(ops.shape(x)[1]) for x in inputs))
 
     def between(self, queries, keys):
-        """Scores for integer positions of queries (T,) and keys (S,)."""
-        distance = ops.expand_dims(keys, 0) - ops.expand_dims(queries, 1)
+        """Scores for integer positions of queries (..., T) and keys (..., S)."""
+        distance = ops.expand_dims(keys, -2) - ops.expand_dims(queries, -1)
         rows = self._rows(ops.cast(distance, "int32"))
         table = ops.convert_to_tensor(self.embeddings)
         scores = ops.cast(runtime.gather_rows(table, rows), self.compute_dtype)
         if not self.heads_first:
             return scores
-        return ops.expand_dims(ops.transpose(scores, (2, 0, 1)), 0)
+        scores = ops.moveaxis(scores, -1, -3)
+        return scores if len(scores.shape) == 4 else ops.expand_dims(scores, 0)
 
     def _rows(self, distance):
         """Rows of the table for distances key - query."""

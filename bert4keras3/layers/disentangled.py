@@ -74,7 +74,10 @@ class DistanceEmbedding(Layer):
 
     def call(self, inputs):
         length = ops.shape(inputs)[1]
-        distance = length - 1 - ops.arange(2 * length - 1)
+        return self.rows(length - 1 - ops.arange(2 * length - 1))
+
+    def rows(self, distance):
+        """Vectors (..., E) of integer distances (...), query minus key."""
         buckets = distance_buckets(self.buckets, self.max_distance)
         near = ops.minimum(ops.abs(distance), self.max_distance)
         bucket = ops.sign(distance) * ops.take(ops.convert_to_tensor(buckets), near)
@@ -102,7 +105,7 @@ class DisentangledAttention(MultiHeadAttention):
     share_projections: project distances by the query and key kernels, else by
     kernels of their own; position_dropout: rate on the distance vectors; the rest as
     in MultiHeadAttention. Called with relative=(M, E), the rows of DistanceEmbedding,
-    distances from T - 1 down to 1 - S.
+    distances from T - 1 down to 1 - S, or for a single query (B, S, E), one per key.
     """
 
     def __init__(
@@ -143,7 +146,7 @@ class DisentangledAttention(MultiHeadAttention):
             self.position_q_dense = self._dense(size, "position_q", shape)
 
     def attend(self, q, k, v, terms, training=False):
-        """See MultiHeadAttention; terms: `relative` is (M, E)."""
+        """See MultiHeadAttention; terms: `relative` is (M, E) or (B, S, E)."""
         terms = dict(terms)
         rows = terms.pop("relative", None)
         if rows is not None and self.position_kinds:
@@ -155,6 +158,8 @@ class DisentangledAttention(MultiHeadAttention):
 
     def position_scores(self, q, k, rows):
         """Scores (B, H, T, S), not yet scaled, of q, k (B, T|S, H, K), rows (M, E)."""
+        if len(rows.shape) == 3:
+            return self._row_scores(q, k, rows)
         q, k = (ops.swapaxes(x, 1, 2) for x in (q, k))
         queries, keys = ops.shape(q)[2], ops.shape(k)[2]
         self._check_rows(rows, queries, keys)
@@ -168,6 +173,19 @@ class DisentangledAttention(MultiHeadAttention):
             products = self._products(k, ops.flip(own(rows), axis=1))
             products = diagonals(products, keys, queries)
             scores = scores + ops.swapaxes(products, 2, 3)
+        return scores
+
+    def _row_scores(self, q, k, rows):
+        """Scores (B, H, 1, S) of one query each, rows: (B, S, E), one for each key."""
+        scores = 0.0
+        if "c2p" in self.position_kinds:
+            own = self.k_dense if self.share_projections else self.position_k_dense
+            keys = self._heads(own(rows), self.heads, self.key_size)
+            scores = scores + ops.einsum("bthk,bshk->bhts", q, keys)
+        if "p2c" in self.position_kinds:
+            own = self.q_dense if self.share_projections else self.position_q_dense
+            queries = self._heads(own(rows), self.heads, self.key_size)
+            scores = scores + ops.einsum("bshk,bshk->bhs", k, queries)[:, :, None]
         return scores
 
     def _products(self, x, rows):

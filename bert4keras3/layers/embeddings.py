@@ -81,7 +81,7 @@ class _Position(Layer):
     """How a table of positions meets the input: shared by the two layers below."""
 
     def _split(self, inputs):
-        if self.custom_position_ids:
+        if isinstance(inputs, (list, tuple)):
             return inputs
         return inputs, ops.expand_dims(ops.arange(ops.shape(inputs)[1]), 0)
 
@@ -95,7 +95,7 @@ class _Position(Layer):
         return ops.concatenate([x, ops.broadcast_to(embeddings, shape)], axis=-1)
 
     def compute_mask(self, inputs, mask=None):
-        return mask[0] if self.custom_position_ids and mask is not None else mask
+        return mask[0] if isinstance(mask, (list, tuple)) else mask
 
 
 @register
@@ -106,8 +106,8 @@ class PositionEmbedding(_Position):
     "mul" (x * (1 + p)), "zero" (p alone) or "concat"; hierarchical: None, True
     (alpha 0.4) or alpha: N trained rows serve N * N positions
     (https://kexue.fm/archives/7947); custom_position_ids: inputs are
-    [x: (B, T, D), position ids: (B, T)] instead of x; offset: rows in front that are
-    no positions (BART has 2).
+    [x: (B, T, D), position ids: (B, T)] instead of x (a decoding step passes both in
+    any case); offset: rows in front that are no positions (BART has 2).
     Raises ValueError when a sequence is longer than the table.
     """
 
@@ -140,7 +140,7 @@ class PositionEmbedding(_Position):
 
     def call(self, inputs):
         x, positions = self._split(inputs)
-        if not self.custom_position_ids:
+        if x is inputs:
             self._check_length(x.shape[1])
         rows = self._rows(ops.cast(positions, "int32"))
         return (
@@ -171,11 +171,11 @@ class PositionEmbedding(_Position):
             )
 
     def compute_output_spec(self, inputs):
-        x = inputs[0] if self.custom_position_ids else inputs
-        if not self.custom_position_ids:
+        x = inputs[0] if isinstance(inputs, (list, tuple)) else inputs
+        if x is inputs:
             self._check_length(x.shape[1])
         lead = tuple(x.shape[:2])
-        if self.merge_mode == "zero" and not self.custom_position_ids:
+        if self.merge_mode == "zero" and x is inputs:
             lead = (1, *lead[1:])
         return keras.KerasTensor(
             (*lead, _merged_size(self, x)), dtype=self.compute_dtype
@@ -222,10 +222,10 @@ class SinusoidalPositionEmbedding(_Position):
         return table if self.merge_mode == "zero" else self._merge(x, table)
 
     def compute_output_spec(self, inputs):
-        x = inputs[0] if self.custom_position_ids else inputs
+        x = inputs[0] if isinstance(inputs, (list, tuple)) else inputs
         alone = self.merge_mode == "zero"
         lead = tuple(x.shape[:2])
-        if alone and not self.custom_position_ids:
+        if alone and x is inputs:
             lead = (1, *lead[1:])
         dtype = "float32" if alone else self.compute_dtype
         return keras.KerasTensor((*lead, _merged_size(self, x)), dtype=dtype)

@@ -99,12 +99,8 @@ class GatedAttentionUnit(Layer):
             raise ValueError(f"p_bias must be None or 'rotary'. Received: {p_bias!r}")
         q, k, v, extra, key_mask = self._sorted(inputs, a_bias, p_bias, mask)
         terms = legacy_terms(terms, extra, a_bias, p_bias, (None, None, key_mask))
-        gate, q, k, v = self.project(q, k, v)
-        if terms["rotary"] is not None:
-            table = terms["rotary"]
-            q = rotate(q, table[:, : ops.shape(q)[1]])
-            k = rotate(k, table[:, : ops.shape(k)[1]])
-        return self.attend(gate, q, k, v, terms, training)
+        q, k, v = self.project(q, k, v, terms["rotary"])
+        return self.attended(q, k, v, terms, training)
 
     def _sorted(self, inputs, a_bias, p_bias, mask):
         """(queries, keys, values, position and bias tensors, mask of the keys)."""
@@ -125,14 +121,21 @@ class GatedAttentionUnit(Layer):
         key_mask = masks[1] if count == 3 and len(masks) > 1 else masks[0]
         return q, k, v, extra, key_mask
 
-    # `project` and `attend` are separate so that a decoding cache can keep projected
-    # keys and values between steps.
+    # `project` and `attended` are separate so that a decoding cache can keep projected
+    # keys and values between steps, as in MultiHeadAttention.
 
-    def project(self, q, k=None, v=None):
-        """Return gate (B, T, F), queries (B, T, K), keys (B, S, K), values (B, S, F).
+    def project(self, q, k=None, v=None, rotary=None):
+        """Return (gate (B, T, F), queries (B, T, K)), keys (B, S, K), values (B, S, F).
 
-        q: (B, T, E); k, v: (B, S, E), by default q.
+        q: (B, T, E); k, v: (B, S, E), by default q; rotary: table (B|1, T, K).
         """
+        gate, q, k, v = self._projected(q, k, v)
+        if rotary is not None:
+            q = rotate(q, rotary[:, : ops.shape(q)[1]])
+            k = rotate(k, rotary[:, : ops.shape(k)[1]])
+        return (gate, q), k, v
+
+    def _projected(self, q, k, v):
         k, v = q if k is None else k, q if v is None else v
         if not self.self_attention:
             gate, queries = ops.split(self.uq_dense(q), [self.units], axis=-1)
@@ -148,12 +151,10 @@ class GatedAttentionUnit(Layer):
     def _parts(self, x):
         return ops.split(self.i_dense(x), [self.units, 2 * self.units], axis=-1)
 
-    def attend(self, gate, q, k, v, terms, training=False):
-        """Attend with what `project` returned; terms: dict with visible and bias.
-
-        Returns (B, T, E).
-        """
-        visible, bias = terms["visible"], terms.get("bias")
+    def attended(self, queries, k, v, terms, training=False):
+        """(B, T, E) from what `project` returned; terms: dict with visible and bias."""
+        gate, q = queries
+        visible, bias = terms.get("visible"), terms.get("bias")
         if visible is not None:
             visible = fitted(visible, q, k)[:, 0]
         if self.attention_scale:

@@ -36,9 +36,12 @@ class RelativePositionEmbedding(Layer):
         )
 
     def call(self, inputs):
-        queries, keys = (ops.arange(ops.shape(x)[1]) for x in inputs)
+        return self.between(*(ops.arange(ops.shape(x)[1]) for x in inputs))
+
+    def between(self, queries, keys):
+        """Vectors (..., T, S, K) for positions of queries (..., T), keys (..., S)."""
         reach = (self.input_dim - 1) // 2
-        distance = ops.expand_dims(keys, 0) - ops.expand_dims(queries, 1)
+        distance = ops.expand_dims(keys, -2) - ops.expand_dims(queries, -1)
         rows = ops.cast(ops.clip(distance, -reach, reach) + reach, "int32")
         return ops.cast(runtime.gather_rows(self._table(), rows), self.compute_dtype)
 

@@ -79,12 +79,14 @@ class Assembly:
         return inputs[0] if len(inputs) == 1 else inputs
 
     def set_inputs(self, inputs, additional_input_layers=None):
-        """Fill `.inputs` and `.input`."""
+        """Fill `.inputs`, `.input` and, of the former, `.additional_inputs`."""
         extra = additional_input_layers
-        if extra is not None:
-            inputs = inputs + (
-                list(extra) if isinstance(extra, (list, tuple)) else [extra]
-            )
+        if extra is None:
+            extra = []
+        elif not isinstance(extra, (list, tuple)):
+            extra = [extra]
+        self.additional_inputs = list(extra)
+        inputs = [*inputs, *self.additional_inputs]
         self.inputs = inputs
         self.input = inputs[0] if len(inputs) == 1 else inputs
 

@@ -15,6 +15,7 @@ class Context:
     cond: (B, C), the condition of every LayerNormalization, or None;
     scores: attention scores of the block before (RealFormer);
     inputs: all inputs of the pass, for a family with more than the above;
+    logits_only: of all heads compute the vocabulary scores, without their activation;
     memory: (B, S, D), what a decoder reads: the encoder's output; memory_visible:
     bool (B, 1, 1, S) or None; memory_bias: (1, H, T, S), added to its scores, or None;
     cache: None while building; a decoding cache takes over `attend`, `attend_memory`.
@@ -30,6 +31,7 @@ class Context:
     cond: Any = None
     scores: Any = None
     inputs: Any = None
+    logits_only: bool = False
     memory: Any = None
     memory_visible: Any = None
     memory_bias: Any = None
@@ -43,14 +45,9 @@ class Context:
         """
         if self.cache is not None:
             return self.cache.attend(layer, x, index, self, pair, bias)
-        terms = {
-            "visible": self.visible,
-            "rotary": self.rotary,
-            "relative": self.relative,
-            "bias": self.bias,
-            "residual": self.scores,
-        }
-        terms = {name: value for name, value in terms.items() if value is not None}
+        terms = self.attention_terms()
+        if self.rotary is not None:
+            terms["rotary"] = self.rotary
         inputs = x if pair is None and bias is None else [x, *(pair or (x, x))]
         if bias is not None:
             inputs, terms["a_bias"] = [*inputs, bias], True
@@ -58,6 +55,16 @@ class Context:
         if layer.return_attention_scores:
             output, self.scores = output
         return output
+
+    def attention_terms(self):
+        """What the pass has for the scores of every self-attention, by name."""
+        terms = {
+            "visible": self.visible,
+            "relative": self.relative,
+            "bias": self.bias,
+            "residual": self.scores,
+        }
+        return {name: value for name, value in terms.items() if value is not None}
 
     def attend_memory(self, layer, x, index, pair=None):
         """Cross-attention of block `index` on `x: (B, T, D)`; the only call site.

@@ -1,6 +1,7 @@
 """Encoder-decoder models: two Transformers over one dictionary of layers."""
 
 import keras
+from keras import ops
 
 from bert4keras3.checkpoints.names import dense, expand
 from bert4keras3.layers import AttentionMask, MemoryMask
@@ -99,9 +100,20 @@ class Decoder(Side):
         ctx.memory_bias = self.memory_bias(ids, memory)
         return ctx
 
-    def memory_bias(self, ids, memory):
-        """Scores (1, H, T, S) to add in every cross-attention, or None."""
+    def memory_bias(self, ids, memory, positions=None):
+        """Scores (B|1, H, T, S) to add in every cross-attention, or None.
+
+        positions: (B, T) of the ids, by default 0..T-1.
+        """
         return
+
+    def recall(self, ctx, fixed):
+        """The visibility of the memory, and the scores of its distances."""
+        ctx.memory_visible = fixed["visible"]
+        keys, _ = fixed["memory"][0]
+        # All rows of a prompt are at the same position: one of them is enough.
+        positions = ops.reshape(ctx.positions, (ops.shape(keys)[0], -1))[:, :1]
+        ctx.memory_bias = self.memory_bias(ctx.ids, keys, positions)
 
     def apply_main_layers(self, inputs, index, first=False):
         """One block: self-attention, cross-attention and feed-forward."""
@@ -166,6 +178,7 @@ class EncoderDecoder(Transformer):
         self.set_inputs(inputs, arguments.get("additional_input_layers"))
         self.set_outputs(self.forward(inputs))
         self.model = keras.Model(self.input, self.output, name=self.name)
+        self.model.transformer = self  # for Decoder
 
     def context(self, inputs):
         """Run the encoder: the decoder's context of [encoder ids, decoder ids]."""
@@ -179,6 +192,15 @@ class EncoderDecoder(Transformer):
         """Run both sides, or the decoder alone on a context with its memory."""
         ctx = self.context(inputs) if ctx is None else ctx
         return self._decoder.forward([ctx.memory, inputs[1]], ctx)
+
+    @property
+    def language_model(self):
+        """The decoder's builder."""
+        return self._decoder.language_model
+
+    def prefill(self, inputs, lengths, slots, segment=None, conditions=()):
+        """Run the encoder on inputs[0] and read the prompts inputs[1]."""
+        return self._decoder.read(self.context(inputs), lengths, slots)
 
     def table_rows(self):
         """The name table, written out for the deeper side."""

@@ -1,6 +1,7 @@
 """Output heads as functions head(t, x): pooler, next sentence, masked LM."""
 
 import keras
+from keras import ops
 
 from bert4keras3.backend.activations import get_activation
 from bert4keras3.layers import Embedding, FirstToken, ScaleOffset
@@ -97,6 +98,8 @@ def output_activation(t, x, option, name):
 
     Always float32: probabilities and losses over a vocabulary need it.
     """
+    if t.ctx.logits_only:
+        return ops.cast(x, "float32")
     layer = t.get(
         keras.layers.Activation,
         name,

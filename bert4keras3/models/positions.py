@@ -3,6 +3,8 @@
 A strategy is stateless; `t` is the Transformer, from which it gets named layers.
 """
 
+from keras import ops
+
 from bert4keras3.layers import (
     DistanceEmbedding,
     LayerNormalization,
@@ -19,6 +21,13 @@ class PositionEncoding:
 
     ids_dtype = "int32"
 
+    # `positions`: explicit ones of the tokens, (B|1, T), None for 0..T-1; `keys`:
+    # those of cached tokens, (B, S), that the tokens look at, None for themselves.
+
+    def limit(self, t):
+        """Number of positions there are, or None."""
+        return
+
     def embed(self, t, x, positions):
         """Add positions to the embedded tokens `x: (B, T, E)`."""
         return x
@@ -27,17 +36,20 @@ class PositionEncoding:
         """Return the table (B|1, T, K) that turns queries and keys, or None."""
         return
 
-    def relative(self, t, ids, positions):
-        """Return vectors (T, T, K) for scores and values, or None."""
+    def relative(self, t, ids, positions, keys=None):
+        """Return vectors ([B,] T, S, K) for scores and values, or None."""
         return
 
-    def bias(self, t, ids, positions):
-        """Return scores (B|1, H|1, T, T) to add in every block, or None."""
+    def bias(self, t, ids, positions, keys=None):
+        """Return scores (B|1, H|1, T, S) to add in every block, or None."""
         return
 
 
 class Learned(PositionEncoding):
     """A trained table, continued hierarchically on request."""
+
+    def limit(self, t):
+        return t.max_position**2 if t.hierarchical_position else t.max_position
 
     def embed(self, t, x, positions):
         layer = t.get(
@@ -84,7 +96,7 @@ class ScaledRotary(Rotary):
 class RelativeSinusoidal(PositionEncoding):
     """Fixed vectors of clipped distances, inside scores and values (NEZHA)."""
 
-    def relative(self, t, ids, positions):
+    def relative(self, t, ids, positions, keys=None):
         if t.attention_key_size != t.attention_head_size:
             raise ValueError(
                 "Relative positions are added to keys and values alike, so that "
@@ -98,14 +110,14 @@ class RelativeSinusoidal(PositionEncoding):
             output_dim=t.attention_key_size,
             embeddings_initializer=None,
         )
-        return layer([ids, ids])
+        return layer([ids, ids]) if keys is None else layer.between(positions, keys)
 
 
 class Buckets(PositionEncoding):
     """One trained score per head and bucket of distances, for all blocks (T5)."""
 
-    def bias(self, t, ids, positions, keys=None):
-        """keys: (B, S, ...) to look at instead of `ids: (B, T)`; lengths matter."""
+    def bias(self, t, ids, positions, keys=None, memory=None):
+        """memory: (B, S, ...) to look at instead of `ids: (B, T)`; lengths matter."""
         layer = t.get(
             RelativePositionEmbeddingT5,
             "Embedding-Relative-Position",
@@ -116,16 +128,23 @@ class Buckets(PositionEncoding):
             embeddings_initializer=t.initializer,
             heads_first=True,
         )
-        return layer([ids, ids if keys is None else keys])
+        if memory is not None and positions is not None:
+            keys = ops.expand_dims(ops.arange(ops.shape(memory)[1]), 0)
+        if keys is not None:
+            return layer.between(positions, keys)
+        return layer([ids, ids if memory is None else memory])
 
 
 class Distances(Learned):
     """Vectors of distances for scores of their own (DeBERTa); a table on request."""
 
+    def limit(self, t):
+        return super().limit(t) if t.position_biased_input else None
+
     def embed(self, t, x, positions):
         return super().embed(t, x, positions) if t.position_biased_input else x
 
-    def relative(self, t, ids, positions):
+    def relative(self, t, ids, positions, keys=None):
         name, reach = "Embedding-Relative-Position", t.max_relative_positions
         layer = t.get(
             DistanceEmbedding,
@@ -135,14 +154,18 @@ class Distances(Learned):
             max_distance=reach if reach > 0 else t.max_position,
             embeddings_initializer=t.initializer,
         )
+        rows = layer(ids) if keys is None else layer.rows(positions - keys)
         if "layer_norm" not in t.norm_rel_ebd:
-            return layer(ids)
+            return rows
         norm = t.get(LayerNormalization, name + "-Norm", epsilon=t.layer_norm_eps)
-        return norm(layer(ids))
+        return norm(rows)
 
 
 class Offset(PositionEncoding):
     """Scaled tokens and a trained table with two rows that are no positions (BART)."""
+
+    def limit(self, t):
+        return t.max_position
 
     def embed(self, t, x, positions):
         if t.scale_embedding:

@@ -15,6 +15,7 @@ from bert4keras3.models.blocks import Blocks
 from bert4keras3.models.config import ModelConfig
 from bert4keras3.models.config_files import read_config
 from bert4keras3.models.context import Context
+from bert4keras3.models.decoding import Decoding
 from bert4keras3.models.weights import Weights
 
 _MASK_NAMES = {
@@ -24,7 +25,7 @@ _MASK_NAMES = {
 }
 
 
-class Transformer(Blocks, Assembly, Weights):
+class Transformer(Blocks, Decoding, Assembly, Weights):
     """Base of all families: a post-norm encoder unless a family says otherwise.
 
     config: path, folder or dict of the config (see `ModelConfig.load`); layers:
@@ -162,6 +163,7 @@ class Transformer(Blocks, Assembly, Weights):
         outputs = self.call(self.simplify(inputs))
         self.set_outputs(outputs)
         self.model = keras.Model(self.input, self.output, name=self.name)
+        self.model.transformer = self  # for Decoder
 
     def _check_caches(self):
         """Keys in front of the sequence have no place in distances between tokens."""
@@ -177,6 +179,10 @@ class Transformer(Blocks, Assembly, Weights):
 
     def call(self, inputs):
         """Embeddings, blocks, heads: the one forward of the family."""
+        return self.apply_final_layers(self.trunk(inputs))
+
+    def trunk(self, inputs):
+        """Embeddings and blocks -> what the heads read, (B, T, D)."""
         x = self.apply_embeddings(inputs)
         for index in range(self.num_hidden_layers):
             before, x = x, self.apply_main_layers(x, index)
@@ -185,7 +191,7 @@ class Transformer(Blocks, Assembly, Weights):
             # The whole block stays in the graph under its names, but a model whose
             # output is the head never runs it.
             x = self.apply_main_layers(before, self.num_hidden_layers - 1, first=True)
-        return self.apply_final_layers(x)
+        return x
 
     def only_first_token(self):
         """Whether the heads read nothing but the first token of the last block."""
@@ -214,9 +220,17 @@ class Transformer(Blocks, Assembly, Weights):
         ctx.inputs = inputs
         ctx.cond = self.layer_norm_conds[0]
         ctx.visible = self.attention_mask(ids, segments)
-        ctx.rotary = self.position.rotary(self, ids, ctx.positions)
-        ctx.relative = self.position.relative(self, ids, ctx.positions)
-        ctx.bias = self.position.bias(self, ids, ctx.positions)
+        return self.placed(ctx)
+
+    def placed(self, ctx, keys=None):
+        """Fill in what the positions of the pass say.
+
+        keys: positions (B, S) of cached tokens that the pass looks at, or None.
+        """
+        ctx.rotary = self.position.rotary(self, ctx.ids, ctx.positions)
+        where = (self, ctx.ids, ctx.positions, keys)
+        ctx.relative = self.position.relative(*where)
+        ctx.bias = self.position.bias(*where)
         return ctx
 
     def attention_mask(self, ids, segments):

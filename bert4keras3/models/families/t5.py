@@ -118,10 +118,11 @@ class T5_Encoder(T5_Base, Encoder):
 class T5_Decoder(T5_Base, Decoder):
     """T5's decoder; its context is the encoder's output."""
 
-    def memory_bias(self, ids, memory):
+    def memory_bias(self, ids, memory, positions=None):
         """The scores of its own distances, on request (T5-PEGASUS)."""
-        bias = self.position.bias
-        return bias(self, ids, None, keys=memory) if self.cross_position_bias else None
+        if not self.cross_position_bias:
+            return None
+        return self.position.bias(self, ids, positions, memory=memory)
 
     def finish_states(self, x):
         """Norm, dropout and the scale of the logits."""

@@ -1,0 +1,77 @@
+"""Cache: the projected keys and values of a pass, kept for the tokens that follow.
+
+B batch, R rows (B times beams or samples), S slots, G heads of keys and values.
+"""
+
+from keras import ops
+
+from bert4keras3.backend import runtime
+
+
+class Cache:
+    """Takes over the attention of a pass that reads tokens into slots.
+
+    blocks: {block index: (keys (R, S, G, K), values (R, S, G, D))}, empty for the
+    first pass (the prompt), which fills it; slots: S; slot: where the pass writes its
+    tokens, an int or a scalar tensor; memory: {block index: (keys, values)} of
+    cross-attention, with B rows: R / B neighbouring rows of the pass share one.
+    A plain Python object: it lives while a pass is traced, `blocks` is what remains.
+    """
+
+    def __init__(self, slots, slot=0, blocks=None, memory=None):
+        self.slots = slots
+        self.slot = slot
+        self.first = blocks is None
+        self.blocks = dict(blocks or {})
+        self.memory = dict(memory or {})
+
+    def attend(self, layer, x, index, ctx, pair=None, bias=None):
+        """Self-attention of block `index` on `x: (R, T, D)`.
+
+        Raises ValueError for keys and biases of the caller's own.
+        """
+        if pair is not None or bias is not None:
+            raise ValueError(
+                f"Layer {layer.name!r} cannot decode with a cache: attention_caches "
+                "and a subclass's compute_attention_bias speak of whole sequences, and "
+                "a step has one token. Decode with AutoRegressiveDecoder and a "
+                "predict of your own."
+            )
+        q, k, v = layer.project(x, rotary=ctx.rotary)
+        if self.first:
+            self.blocks[index] = tuple(self._placed(one) for one in (k, v))
+        else:
+            old = self.blocks[index]
+            k, v = (
+                runtime.write_slot(kept, one, self.slot)
+                for kept, one in zip(old, (k, v), strict=True)
+            )
+            self.blocks[index] = k, v
+        output = layer.attended(q, k, v, ctx.attention_terms())
+        if layer.return_attention_scores:
+            output, ctx.scores = output
+        return output
+
+    def _placed(self, x):
+        """x (R, T, ...) in the first of all slots, zeros behind it."""
+        width = [[0, 0] for _ in x.shape]
+        width[1][1] = self.slots - x.shape[1]
+        return ops.pad(x, width)
+
+    def attend_memory(self, layer, x, index, ctx, pair=None):
+        """Cross-attention of block `index` on `x: (R, T, D)`, projected once."""
+        if pair is not None:
+            raise ValueError(
+                f"Layer {layer.name!r} cannot decode with a cache and attention_caches."
+            )
+        if index not in self.memory:
+            source = ctx.memory
+            self.memory[index] = layer.project_keys(source), layer.project_values(source)
+        k, v = self.memory[index]
+        shape = ops.shape(x)
+        if not self.first:  # the beams of a text are further queries of its memory
+            x = ops.reshape(x, (ops.shape(k)[0], -1, shape[-1]))
+        terms = {"visible": ctx.memory_visible, "bias": ctx.memory_bias}
+        terms = {name: value for name, value in terms.items() if value is not None}
+        output = layer.attended(layer.project_queries(x), k, v, terms)
+        return ops.reshape(output, shape)

@@ -1,0 +1,174 @@
+"""Rules that change logits before a token is chosen.
+
+A rule is called with logits (R, V) and a History, and returns logits. Rules are frozen
+dataclasses: two equal ones share a compiled program. R rows, S slots, V vocabulary.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from keras import ops
+
+HIDDEN = -1e9  # finite: sums of it stay finite, and no probability is left
+
+
+class History(NamedTuple):
+    """What a rule may look at.
+
+    tokens: (R, S), in order, without gaps; length: (R,), how many of them there are;
+    step: scalar, number of tokens generated so far; start: (R,), index in `tokens` of
+    the first generated one.
+    """
+
+    tokens: Any
+    length: Any
+    step: Any
+    start: Any
+
+    def known(self, with_prompt=True):
+        """Bool (R, S): which tokens are there, the prompt's or only the new ones."""
+        slots = ops.expand_dims(ops.arange(ops.shape(self.tokens)[1]), 0)
+        known = slots < self.length[:, None]
+        if with_prompt:
+            return known
+        return ops.logical_and(known, slots >= self.start[:, None])
+
+
+def _marked(tokens, flags, size):
+    """Bool (R, V): ids that stand at a flagged place of `tokens: (R, S)`."""
+    rows, slots = ops.shape(tokens)
+    ids = ops.where(flags, tokens, size)  # one column more takes what does not count
+    row = ops.broadcast_to(ops.expand_dims(ops.arange(rows), 1), (rows, slots))
+    places = ops.reshape(ops.stack([row, ids], axis=-1), (-1, 2))
+    marks = ops.zeros((rows, size + 1), dtype="int32")
+    ones = ops.ones((rows * slots,), dtype="int32")
+    return ops.scatter_update(marks, places, ones)[:, :size] > 0
+
+
+@dataclass(frozen=True)
+class RepetitionPenalty:
+    """Divide positive and multiply negative logits of tokens seen before by `penalty`.
+
+    https://arxiv.org/abs/1909.05858; with_prompt: the prompt's tokens count too.
+    """
+
+    penalty: float
+    with_prompt: bool = False
+
+    def __post_init__(self):
+        _check(self.penalty > 0, "penalty", "a positive number", self.penalty)
+
+    def __call__(self, logits, history):
+        flags = history.known(self.with_prompt)
+        seen = _marked(history.tokens, flags, ops.shape(logits)[1])
+        less = ops.where(logits > 0, logits / self.penalty, logits * self.penalty)
+        return ops.where(seen, less, logits)
+
+
+@dataclass(frozen=True)
+class NoRepeatNgram:
+    """Forbid the token that would repeat an n-gram; with_prompt: of the prompt too."""
+
+    size: int
+    with_prompt: bool = False
+
+    def __post_init__(self):
+        _check(self.size >= 1, "size", "1 or more", self.size)
+
+    def __call__(self, logits, history):
+        tokens, known = history.tokens, history.known(self.with_prompt)
+        length, n = ops.shape(tokens)[1], self.size
+        if length < n:
+            return logits
+        count = length - n + 1  # n-grams, by their first token
+        same = ops.logical_and(known[:, :count], known[:, n - 1 :])
+        own = history.length - n + 1  # where the unfinished n-gram begins
+        for i in range(n - 1):
+            place = ops.clip(own + i, 0, length - 1)
+            last = ops.take_along_axis(tokens, place[:, None], axis=1)
+            same = ops.logical_and(same, tokens[:, i : i + count] == last)
+        begun = history.start if not self.with_prompt else ops.zeros_like(own)
+        same = ops.logical_and(same, (own >= begun)[:, None])
+        hidden = _marked(tokens[:, n - 1 :], same, ops.shape(logits)[1])
+        return ops.where(hidden, HIDDEN, logits)
+
+
+@dataclass(frozen=True)
+class Forbid:
+    """Never choose these token ids."""
+
+    ids: tuple
+
+    def __post_init__(self):
+        object.__setattr__(self, "ids", tuple(int(one) for one in self.ids))
+
+    def __call__(self, logits, history):
+        return ops.where(_chosen(self.ids, logits), HIDDEN, logits)
+
+
+@dataclass(frozen=True)
+class Allow:
+    """Choose among these token ids only."""
+
+    ids: tuple
+
+    def __post_init__(self):
+        object.__setattr__(self, "ids", tuple(int(one) for one in self.ids))
+        _check(self.ids, "ids", "at least one id", self.ids)
+
+    def __call__(self, logits, history):
+        return ops.where(_chosen(self.ids, logits), logits, HIDDEN)
+
+
+@dataclass(frozen=True)
+class Force:
+    """Generate these tokens first: ids[i] at step i; None leaves a step free."""
+
+    ids: tuple
+
+    def __post_init__(self):
+        object.__setattr__(self, "ids", tuple(self.ids))
+        _check(self.ids, "ids", "at least one id", self.ids)
+
+    def __call__(self, logits, history):
+        ids = [-1 if one is None else int(one) for one in self.ids]
+        size = ops.shape(logits)[1]
+        step = ops.minimum(history.step, len(ids) - 1)
+        wanted = ops.take(ops.convert_to_tensor(ids, "int32"), step)
+        free = ops.logical_or(history.step >= len(ids), wanted < 0)
+        here = ops.expand_dims(ops.arange(size) == wanted, 0)
+        return ops.where(ops.logical_or(free, here), logits, HIDDEN)
+
+
+@dataclass(frozen=True)
+class MinLength:
+    """Do not end before `length` tokens are generated; end_id: the token that ends."""
+
+    length: int
+    end_id: int
+
+    def __call__(self, logits, history):
+        early = history.step < self.length
+        end = _chosen((self.end_id,), logits)
+        return ops.where(ops.logical_and(early, end), HIDDEN, logits)
+
+
+def _chosen(ids, logits):
+    """Bool (1, V): True at the ids. Raises ValueError for one that is no token."""
+    size = ops.shape(logits)[1]
+    wrong = [one for one in ids if not 0 <= one < size]
+    _check(not wrong, "ids", f"ids in [0, {size})", wrong)
+    columns = ops.expand_dims(ops.arange(size), 0)
+    flags = [columns == one for one in ids]
+    if len(flags) > 8:
+        table = ops.convert_to_tensor(ids, "int32")
+        return ops.any(columns[..., None] == table, axis=-1)
+    result = flags[0] if flags else columns < 0
+    for flag in flags[1:]:
+        result = ops.logical_or(result, flag)
+    return result
+
+
+def _check(good, name, expected, received):
+    if not good:
+        raise ValueError(f"{name} must be {expected}. Received: {received!r}")

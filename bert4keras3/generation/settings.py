@@ -1,0 +1,111 @@
+"""Settings of a Decoder: lengths, ends, rules and how texts become prompts."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bert4keras3.generation.logits import MinLength
+
+_NAMES = "maxlen, minlen, start_id, end_id, segment_id, rules, min_ends, least"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all calls of a decoder share; see Decoder for the fields.
+
+    min_ends: number of end tokens that end a text; least: an end before that many new
+    tokens is a token like others, as in bert4keras (minlen forbids it).
+    """
+
+    maxlen: int = 64
+    minlen: int = 0
+    start_id: int | None = None
+    end_ids: tuple = ()
+    segment_id: int | None = None
+    rules: tuple = ()
+    min_ends: int = 1
+    least: int = 1
+    encode: Callable | None = None
+
+    def __post_init__(self):
+        if self.maxlen < 1 or not 0 <= self.minlen <= self.maxlen:
+            raise ValueError(
+                "maxlen must be 1 or more, and minlen in [0, maxlen]. Received: "
+                f"maxlen={self.maxlen}, minlen={self.minlen}"
+            )
+
+    @classmethod
+    def of(cls, transformer, tokenizer, given):
+        """Fill in what the tokenizer and the config say."""
+        model = transformer.language_model
+        two_sides = "Input-Context" in model.layers
+        known = {**transformer.given, **_of_class(transformer)}
+        given = dict(given)
+        if two_sides and given.get("start_id") is None:
+            pad = model.pad_token_id
+            given["start_id"] = known.get("decoder_start_token_id", pad)
+        if given.get("end_id") is None:
+            given["end_id"] = _end_id(tokenizer, known)
+        if given.get("segment_id") is None and model.visibility == "unilm":
+            given["segment_id"] = 1
+        drop_end = not two_sides and model.visibility == "lm"
+        return cls(encode=_encoder(tokenizer, drop_end)).changed(**given)
+
+    def changed(self, **changes):
+        """The same with other values; end_id may be one id or several."""
+        if "end_id" in changes:
+            ends = changes.pop("end_id")
+            ends = ends if isinstance(ends, (tuple, list)) else (ends,)
+            changes["end_ids"] = tuple(int(one) for one in ends)
+        if "rules" in changes:
+            changes["rules"] = tuple(changes["rules"])
+        unknown = sorted(set(changes) - {one.name for one in dataclasses.fields(self)})
+        if unknown:
+            raise ValueError(f"Unknown settings {unknown}. Expected some of: {_NAMES}")
+        return dataclasses.replace(self, **changes)
+
+    def all_rules(self):
+        """The rules, and that which keeps a text from ending before minlen."""
+        if not self.minlen:
+            return self.rules
+        ends = tuple(MinLength(self.minlen - 1, one) for one in self.end_ids)
+        return self.rules + ends
+
+    def program_key(self):
+        """What a compiled program depends on; maxlen is its argument."""
+        return self.minlen, self.end_ids, self.rules, self.min_ends, self.least
+
+
+def _of_class(transformer):
+    end = getattr(transformer, "end_token_id", None)
+    if end is None or transformer.keep_tokens is not None:
+        return {}
+    return {"eos_token_id": end}
+
+
+def _end_id(tokenizer, known):
+    """The id that ends a text. Raises ValueError when nobody says it."""
+    end = getattr(tokenizer, "_token_end_id", None)
+    end = known.get("eos_token_id") if end is None else end
+    if end is None:
+        raise ValueError(
+            "Neither the tokenizer nor the config names a token that ends a text. Pass "
+            "end_id, an id or several, or () to generate maxlen tokens."
+        )
+    return end
+
+
+def _encoder(tokenizer, drop_end):
+    """text -> ids; a text to be continued does not end yet."""
+
+    def encode(text):
+        if tokenizer is None:
+            raise ValueError(
+                "A prompt that is a text needs a tokenizer: pass one to Decoder, or "
+                "token ids."
+            )
+        ids = tokenizer.encode(text)[0]
+        end = getattr(tokenizer, "_token_end_id", None)
+        return ids[:-1] if drop_end and end is not None and ids[-1] == end else ids
+
+    return encode

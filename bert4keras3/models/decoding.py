@@ -1,0 +1,156 @@
+"""Reading a prompt and one token after it, with a cache: the family's own forward.
+
+B prompts, R rows (B times beams or samples), P prompt length, S slots, V vocabulary.
+Slots are the same for all rows, positions are each row's own: a prompt of n tokens
+fills the slots 0..P-1 padded on the right, its i-th new token comes into slot P + i
+and has position n + i. No token is ever moved.
+"""
+
+import keras
+from keras import ops
+
+from bert4keras3.backend.tensors import batch_gather
+from bert4keras3.generation.cache import Cache
+from bert4keras3.models.context import Context
+
+
+class Decoding:
+    """Mixin of Transformer: `prefill` and `step`.
+
+    Both return logits (rows, V) of the token that follows, float32. A state is a dict
+    of tensors with one row per row of the batch, to repeat or reorder along axis 0;
+    `fixed` holds what belongs to a prompt and not to its rows: the memory.
+    """
+
+    @property
+    def language_model(self):
+        """The builder whose blocks decode: of two sides, the decoder.
+
+        Raises ValueError when this model cannot continue a text.
+        """
+        head = getattr(self, "with_lm", False) or getattr(self, "with_mlm", False)
+        if self.visibility == "encoder" or not head:
+            raise ValueError(
+                f"This {type(self).__name__} cannot generate: it needs a vocabulary "
+                "head and a causal mask. Build it with application='lm' or 'unilm', "
+                "or, for a family that is a language model, without with_lm=False."
+            )
+        return self
+
+    @property
+    def position_limit(self):
+        """Number of positions the model has, or None."""
+        return self.position.limit(self)
+
+    def prefill(self, inputs, lengths, slots, segment=None, conditions=()):
+        """Read prompts: (logits (B, V), state, fixed).
+
+        inputs: list as of the model, prompts padded on the right; lengths: (B,), of the
+        prompts; slots: S, P and the tokens to come; segment: (B,), ids of the tokens
+        to come, default that of each prompt's last token; conditions: values of the
+        additional input layers.
+        """
+        ctx = self.context(inputs)
+        if conditions:
+            ctx.cond = self._condition_of(conditions)
+        return self.read(ctx, lengths, slots, segment)
+
+    def _condition_of(self, values):
+        inputs = self.additional_inputs
+        if len(inputs) != len(values):
+            raise ValueError(
+                f"This model has {len(inputs)} additional inputs. Received values for "
+                f"{len(values)}"
+            )
+        return keras.Model(inputs, self.layer_norm_conds[0])(list(values))
+
+    def read(self, ctx, lengths, slots, segment=None):
+        """Run the prompts' pass: see `prefill`."""
+        batch, length = ops.shape(ctx.ids)
+        last = ops.cast(lengths, "int32")[:, None] - 1
+        self._hide_padding(ctx, length, last)
+        ctx.cache = Cache(slots)
+        logits = self._logits(ctx, last)
+        valid = batch_gather(ops.broadcast_to(ctx.visible, (batch, 1, length, length))[:, 0], last)
+        state = {
+            "blocks": ctx.cache.blocks,
+            "valid": _padded(valid[:, 0], slots),
+            "keys": ops.broadcast_to(ops.arange(slots), (batch, slots)),
+            "next": last[:, 0] + 1,
+        }
+        if ctx.segments is not None:
+            own = batch_gather(ops.cast(ctx.segments, "int32"), last)[:, 0]
+            state["segment"] = own if segment is None else segment
+        if ctx.cond is not None:
+            state["cond"] = ctx.cond
+        fixed = {"memory": ctx.cache.memory}
+        if ctx.memory_visible is not None:
+            fixed["visible"] = ctx.memory_visible
+        return logits, state, fixed
+
+    def _hide_padding(self, ctx, length, last):
+        """Padding is no key, whatever its id, and has no position beyond the table."""
+        shown = ops.expand_dims(ops.arange(length), 0) <= last
+        shown = shown[:, None, None, :]
+        ctx.visible = (
+            shown if ctx.visible is None else ops.logical_and(ctx.visible, shown)
+        )
+        limit = self.position_limit
+        if ctx.positions is None and limit is not None and limit < length:
+            positions = ops.minimum(ops.arange(length), limit - 1)
+            ctx.positions = ops.expand_dims(positions, 0)
+
+    def step(self, ids, slot, state, fixed):
+        """Read one token per row: (logits (R, V), the next state).
+
+        ids: (R,); slot: where they go, an int or a scalar tensor.
+        """
+        ids = ops.cast(ids, "int32")[:, None]
+        positions = state["next"][:, None]
+        ctx = Context(ids, positions=positions)
+        if "segment" in state:
+            ctx.segments = state["segment"][:, None]
+        ctx.inputs = [one for one in (ids, ctx.segments) if one is not None]
+        valid = _written(state["valid"], self._is_token(ids, ctx.segments), slot)
+        keys = _written(state["keys"], positions, slot)
+        ctx.visible = valid[:, None, None, :]
+        ctx.cond = state.get("cond")
+        self.recall(ctx, fixed)
+        slots = ops.shape(valid)[1]
+        ctx.cache = Cache(slots, slot, state["blocks"], fixed["memory"])
+        self.placed(ctx, keys)
+        logits = self._logits(ctx)
+        changed = {"blocks": ctx.cache.blocks, "valid": valid, "keys": keys}
+        return logits, {**state, **changed, "next": state["next"] + 1}
+
+    def recall(self, ctx, fixed):
+        """Give a step what it reads of the prompt's memory; a decoder's concern."""
+
+    def _is_token(self, ids, segments):
+        """Bool (R, 1): as in the prompt, padding and, if shared, segment 0 are none."""
+        shown = ops.ones_like(ids, dtype="bool")
+        if self.pad_token_id is not None:
+            shown = ops.not_equal(ids, self.pad_token_id)
+        shared = self.config.options.get("shared_segment_embeddings")
+        if shared and segments is not None:
+            shown = ops.logical_and(shown, ops.not_equal(segments, 0))
+        return shown
+
+    def _logits(self, ctx, last=None):
+        """Logits (R, V) at the indices `last: (R, 1)`, by default of the only token."""
+        ctx.logits_only, outer, self.ctx = True, self.ctx, ctx
+        try:
+            x = self.trunk(self.simplify(list(ctx.inputs)))
+            x = x if last is None else batch_gather(x, last)
+            return ops.cast(self.apply_final_layers(x), "float32")[:, 0]
+        finally:
+            self.ctx = outer
+
+
+def _padded(x, slots):
+    return ops.pad(x, [[0, 0], [0, slots - x.shape[1]]])
+
+
+def _written(x, column, slot):
+    """x (R, S) with `column: (R, 1)` at `slot`."""
+    return ops.slice_update(x, (0, slot), ops.cast(column, x.dtype))
