@@ -27,15 +27,22 @@ CASES = {
         for application in ("lm", "unilm")
     },
     "bert-residual": (
-        "bert", {"application": "lm", "residual_attention_scores": True},
+        "bert",
+        {"application": "lm", "residual_attention_scores": True},
     ),
-    "bert-shared": ("bert", {"application": "unilm", "shared_segment_embeddings": True}),
+    "bert-shared": (
+        "bert",
+        {"application": "unilm", "shared_segment_embeddings": True},
+    ),
     "bert-hierarchical": (
         "bert",
         {"application": "unilm", "hierarchical_position": True, "max_position": 8},
     ),
     "roformer-custom": ("roformer", {"application": "lm", "custom_position_ids": True}),
-    "gau-squared": ("gau_alpha", {"application": "lm", "normalization": "squared_relu"}),
+    "gau-squared": (
+        "gau_alpha",
+        {"application": "lm", "normalization": "squared_relu"},
+    ),
     "gpt": ("gpt", {}),
     "gpt2": ("gpt2", {}),
     "gpt2_ml": ("gpt2_ml", {}),

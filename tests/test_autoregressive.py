@@ -77,7 +77,11 @@ def test_sampling_leaves_the_callers_scores_alone():
     class Kept(AutoRegressiveDecoder):
         @AutoRegressiveDecoder.wraps("probas")
         def predict(self, inputs, output_ids, states):
-            return np.repeat(kept, len(output_ids), axis=0) if len(output_ids) > 1 else kept
+            return (
+                np.repeat(kept, len(output_ids), axis=0)
+                if len(output_ids) > 1
+                else kept
+            )
 
     Kept(2, END, 3).random_sample([np.array([1])], 2, topk=4, topp=0.5, seed=0)
     np.testing.assert_array_equal(kept, before)
@@ -88,7 +92,9 @@ def test_sampling_leaves_the_callers_scores_alone():
     [
         (lambda: AutoRegressiveDecoder.wraps("probs"), "default_rtype must be one of"),
         (
-            lambda: toy(RECORDED["beam_search"][0]).beam_search([[0]], 1, temperature=0),
+            lambda: toy(RECORDED["beam_search"][0]).beam_search(
+                [[0]], 1, temperature=0
+            ),
             "temperature must be positive",
         ),
         (lambda: AutoRegressiveDecoder(2, 3, 4).beam_search([[0]], 1), "defines no"),

@@ -2,7 +2,6 @@
 
 import itertools
 
-import numpy as np
 import pytest
 from keras import ops
 from toy_decoders import BIAS, END, LOGITS, RECORDED
@@ -11,7 +10,16 @@ from bert4keras3.backend import runtime
 from bert4keras3.generation.beam import BeamSearch, legacy_search
 from bert4keras3.generation.loop import Ends, Start
 
-OPTIONS = ("class", "start_id", "end_id", "maxlen", "minlen", "topk", "temperature", "min_ends")
+OPTIONS = (
+    "class",
+    "start_id",
+    "end_id",
+    "maxlen",
+    "minlen",
+    "topk",
+    "temperature",
+    "min_ends",
+)
 
 
 def options_of(case):

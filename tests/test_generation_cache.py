@@ -12,7 +12,7 @@ def cached_logits(d, given, answers):
     """Logits (B, N + 1, V) of a ragged batch, its answers read one token at a time."""
 
     def read(batch, answers):
-        start, step = d.start(batch, 8, answers.shape[1])
+        start, step, _ = d.start(batch, 8, answers.shape[1])
         logits, state = [start.logits], start.state
         for i in range(answers.shape[1]):
             one, state = step(answers[:, i], i, state)
@@ -20,8 +20,8 @@ def cached_logits(d, given, answers):
         return ops.stack(logits, axis=1)
 
     keys = np.zeros(len(given), "int32")
-    chosen = [d._prompt(one) for one in given]
-    batch = d.tensors(d._batch(chosen, list(range(len(given))), keys, []))
+    chosen = [d.prompt(one) for one in given]
+    batch = d.tensors(d.batch(chosen, list(range(len(given))), keys, []))
     rows = len(batch["lengths"])  # the last prompt once more, up to a power of two
     answers = answers[np.minimum(np.arange(rows), len(given) - 1)]
     run = runtime.compiled(read, d.transformer.model.variables)

@@ -20,7 +20,7 @@ ALLOWED = {
     "tokenizers": {"utils"},
     "checkpoints": set(),
     "layers": {"backend", "utils"},
-    "generation": {"backend"},
+    "generation": {"backend", "utils"},
     "optimizers": {"backend"},
     "losses": {"backend", "layers"},
     "metrics": {"backend"},

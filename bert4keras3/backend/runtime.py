@@ -221,6 +221,7 @@ def write_slot(kept, new, slot):
     if BACKEND != "torch":
         start = (0, slot) + (0,) * (len(kept.shape) - 2)
         return ops.slice_update(kept, start, new)
+    kept = kept.contiguous()  # repeated rows may be views of one
     kept[:, slot : slot + 1] = new
     return kept
 

@@ -1,0 +1,15 @@
+"""Generation: decoders, ways to choose tokens, and rules for them."""
+
+from bert4keras3.generation.autoregressive import (
+    AutoRegressiveDecoder as AutoRegressiveDecoder,
+)
+from bert4keras3.generation.beam import BeamSearch as BeamSearch
+from bert4keras3.generation.decoder import Decoder as Decoder
+from bert4keras3.generation.logits import Allow as Allow
+from bert4keras3.generation.logits import Forbid as Forbid
+from bert4keras3.generation.logits import Force as Force
+from bert4keras3.generation.logits import MinLength as MinLength
+from bert4keras3.generation.logits import NoRepeatNgram as NoRepeatNgram
+from bert4keras3.generation.logits import RepetitionPenalty as RepetitionPenalty
+from bert4keras3.generation.sampling import Greedy as Greedy
+from bert4keras3.generation.sampling import Sampling as Sampling

@@ -60,7 +60,12 @@ class AutoRegressiveDecoder:
         def decorate(predict):
             @functools.wraps(predict)
             def decorated(
-                self, inputs, output_ids, states=None, temperature=1, rtype=default_rtype
+                self,
+                inputs,
+                output_ids,
+                states=None,
+                temperature=1,
+                rtype=default_rtype,
             ):
                 _check_rtype("rtype", rtype)
                 if not temperature > 0:
@@ -135,7 +140,14 @@ class AutoRegressiveDecoder:
         return ids[totals.argmax()]
 
     def random_sample(
-        self, inputs, n, topk=None, topp=None, states=None, temperature=1, min_ends=1,
+        self,
+        inputs,
+        n,
+        topk=None,
+        topp=None,
+        states=None,
+        temperature=1,
+        min_ends=1,
         seed=None,
     ):
         """n texts at random: list of ids (length,), in the order of their ends.

@@ -66,7 +66,10 @@ class Cache:
             )
         if index not in self.memory:
             source = ctx.memory
-            self.memory[index] = layer.project_keys(source), layer.project_values(source)
+            self.memory[index] = (
+                layer.project_keys(source),
+                layer.project_values(source),
+            )
         k, v = self.memory[index]
         shape = ops.shape(x)
         if not self.first:  # the beams of a text are further queries of its memory

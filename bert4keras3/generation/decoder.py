@@ -10,11 +10,10 @@ from bert4keras3.generation import prompts as P
 from bert4keras3.generation.beam import BeamSearch, legacy_search
 from bert4keras3.generation.loop import Ends, Start, map_rows, sample_loop
 from bert4keras3.generation.ranked_beam import RankedSearch
-from bert4keras3.generation.sampling import Greedy, row_keys
+from bert4keras3.generation.sampling import Greedy, answer_keys, chooser, row_keys
+from bert4keras3.generation.scoring import token_log_probs
 from bert4keras3.generation.settings import Settings
-
-BUCKETED = runtime.BACKEND != "torch"  # torch compiles nothing and needs no buckets
-
+from bert4keras3.generation.streaming import stream_ids, stream_text
 
 class Output(NamedTuple):
     """New tokens of one prompt: ids, int32, with the end token; score, or None.
@@ -54,9 +53,10 @@ class Decoder:
         self.two_sides = "Input-Context" in self.model.layers
         self.tokenizer = tokenizer
         self.batch_size = batch_size
+        self.bucketed = runtime.BACKEND != "torch"  # which compiles nothing
         self.settings = Settings.of(self.transformer, tokenizer, settings)
         self.compilations = 0  # programs traced so far, one per set of shapes
-        self._programs = {}
+        self.programs = {}
 
     def __call__(self, texts, strategy=None, n=None, seed=0, **options):
         """Continue texts: a text each, or lists of n.
@@ -82,9 +82,7 @@ class Decoder:
             [int(one) for one in ids if one not in self.settings.end_ids]
         )
 
-    def generate(
-        self, prompts, strategy=None, n=1, seed=0, conditions=(), **changes
-    ):
+    def generate(self, prompts, strategy=None, n=1, seed=0, conditions=(), **changes):
         """Continue prompts: for each a list of n Outputs.
 
         prompts: list of texts, lists of token ids, or pairs of lists: (ids, segment
@@ -94,9 +92,7 @@ class Decoder:
         prompts the model has no ids or positions for.
         """
         strategy, settings = strategy or Greedy(), self.settings.changed(**changes)
-        prompts = [self._prompt(one) for one in prompts]
-        P.check_ids(prompts, self.model.vocab_size)
-        self._check_room(prompts, settings.maxlen)
+        prompts = self.checked(prompts, settings)
         conditions = [np.asarray(one) for one in conditions]
         beams = isinstance(strategy, BeamSearch)
         if beams and n > (strategy.size if strategy.length_penalty is not None else 1):
@@ -106,8 +102,8 @@ class Decoder:
             )
         keys = row_keys(seed, len(prompts))
         outputs = [None] * len(prompts)
-        for numbers in P.batches(prompts, self.batch_size, BUCKETED):
-            batch = self._batch(prompts, numbers, keys, conditions)
+        for numbers in P.batches(prompts, self.batch_size, self.bucketed):
+            batch = self.batch(prompts, numbers, keys, conditions)
             results = self._run(batch, strategy, n, settings)
             for number, *result in zip(numbers, *results, strict=False):
                 outputs[number] = [
@@ -116,11 +112,59 @@ class Decoder:
                 ][:n]
         return outputs
 
-    def _prompt(self, given):
+    def stream(self, prompt, strategy=None, seed=0, **options):
+        """Yield the answer to one prompt piece by piece, as its tokens come.
+
+        prompt, strategy, options: as in `generate`; no beam search. Pieces are texts,
+        without a tokenizer ids.
+        """
+        ids = stream_ids(self, prompt, strategy, seed, **options)
+        return ids if self.tokenizer is None else stream_text(self, ids)
+
+    def log_prob(self, prompts, answers):
+        """log p of each answer behind its prompt, float32 (N,).
+
+        prompts: as in `generate`; answers: texts or lists of token ids, to which the
+        end token belongs if it shall count.
+        """
+        return np.array([sum(one) for one in self.token_log_probs(prompts, answers)])
+
+    def token_log_probs(self, prompts, answers):
+        """The same for every token: list of float32 arrays."""
+        ids = [self.answer_ids(one) if isinstance(one, str) else one for one in answers]
+        return token_log_probs(self, prompts, ids)
+
+    def perplexity(self, texts):
+        """exp of the mean -log p of a token of each text but its first, float32 (N,).
+
+        texts: texts or lists of token ids, for a language model.
+        """
+        prompts = [self.prompt(one) for one in texts]
+        pairs = [(one.ids[:1], one.ids[1:]) for one in prompts]
+        logs = self.token_log_probs(*map(list, zip(*pairs, strict=True)))
+        return np.exp([-np.mean(one) for one in logs]).astype("float32")
+
+    def checked(self, prompts, settings):
+        """The prompts as `Prompt`s, with ids and positions the model has."""
+        prompts = [self.prompt(one) for one in prompts]
+        P.check_ids(prompts, self.model.vocab_size)
+        self.check_room(prompts, settings.maxlen)
+        return prompts
+
+    def answer_ids(self, text):
+        """Ids of an answer: those of the text without start, with an end token."""
+        ids = self.settings.encode(text)
+        start = getattr(self.tokenizer, "_token_start_id", None)
+        ids = ids[1:] if start is not None and ids[0] == start else ids
+        ends = self.settings.end_ids
+        return ids if not ends or ids[-1] in ends else [*ids, ends[0]]
+
+    def prompt(self, given):
+        """A prompt as users give it, as ids, segments and source."""
         settings = self.settings
         return P.as_prompt(given, settings.encode, settings.start_id, self.two_sides)
 
-    def _check_room(self, prompts, maxlen):
+    def check_room(self, prompts, maxlen):
         limit = self.model.position_limit
         longest = max((len(one.ids) for one in prompts), default=0)
         if limit is not None and longest + maxlen > limit:
@@ -130,23 +174,23 @@ class Decoder:
                 "maxlen."
             )
 
-    def _batch(self, prompts, numbers, keys, conditions):
+    def batch(self, prompts, numbers, keys, conditions):
         """Arrays of a batch; a row of padding is the last prompt once more."""
         count = len(numbers)
-        rows = P.bucketed_rows(count, self.batch_size) if BUCKETED else count
+        rows = P.bucketed_rows(count, self.batch_size) if self.bucketed else count
         numbers = [*numbers, *[numbers[-1]] * (rows - count)]
         chosen = [prompts[number] for number in numbers]
         pad = self.model.pad_token_id or 0
         batch = {
-            "ids": P.padded([one.ids for one in chosen], pad, BUCKETED),
+            "ids": P.padded([one.ids for one in chosen], pad, self.bucketed),
             "lengths": np.array([len(one.ids) for one in chosen], "int32"),
             "keys": keys[numbers],
         }
         if self.two_sides:
-            batch["source"] = P.padded([one.source for one in chosen], pad, BUCKETED)
+            batch["source"] = P.padded([one.source for one in chosen], pad, self.bucketed)
         elif self.model.segment_vocab_size:
             segments = [one.segments for one in chosen]
-            batch["segments"] = P.padded(segments, 0, BUCKETED)
+            batch["segments"] = P.padded(segments, 0, self.bucketed)
             own = [one.segments[-1] for one in chosen]
             new = self.settings.segment_id
             batch["new_segment"] = np.array(
@@ -157,15 +201,15 @@ class Decoder:
 
     def _run(self, batch, strategy, n, settings):
         """ids, lengths and scores, numpy (B, answers, ...), of one batch."""
-        size = P.bucket(settings.maxlen) if BUCKETED else settings.maxlen
+        size = P.bucket(settings.maxlen) if self.bucketed else settings.maxlen
         key = (strategy, n, settings.program_key(), size)
-        if key not in self._programs:
-            self._programs[key] = runtime.compiled(
+        if key not in self.programs:
+            self.programs[key] = runtime.compiled(
                 self._program(strategy, n, settings, size),
                 self.transformer.model.variables,
             )
         limit = np.array(settings.maxlen, "int32")
-        outputs = self._programs[key](self.tensors(batch), ops.convert_to_tensor(limit))
+        outputs = self.programs[key](self.tensors(batch), ops.convert_to_tensor(limit))
         return [ops.convert_to_numpy(one) for one in outputs]
 
     @staticmethod
@@ -181,7 +225,7 @@ class Decoder:
 
         def program(batch, limit):
             self.compilations += 1
-            start, step = self.start(batch, limit, size)
+            start, step, _ = self.start(batch, limit, size)
             rows = ops.shape(start.lengths)[0]
             if isinstance(strategy, BeamSearch):
                 if strategy.length_penalty is None:
@@ -199,7 +243,7 @@ class Decoder:
         return program
 
     def start(self, batch, limit, size):
-        """Read the prompts of a batch: (Start, step) of the loops."""
+        """Read the prompts of a batch: (Start, step) of the loops, and `fixed`."""
         ids, length = batch["ids"], ops.shape(batch["ids"])[1]
         logits, state, fixed = self.transformer.prefill(
             self.model_inputs(batch),
@@ -213,7 +257,8 @@ class Decoder:
             return self.model.step(ids, length + i, state, fixed)
 
         tokens = ops.pad(ids, [[0, 0], [0, size]])
-        return Start(logits, state, tokens, batch["lengths"], limit, size), step
+        start = Start(logits, state, tokens, batch["lengths"], limit, size)
+        return start, step, fixed
 
     def model_inputs(self, batch):
         """The inputs of the transformer, in its order."""
@@ -227,23 +272,3 @@ class Decoder:
             positions = ops.broadcast_to(positions, ops.shape(batch["ids"]))
             inputs.append(ops.cast(positions, self.model.position.ids_dtype))
         return inputs
-
-
-def answer_keys(keys, n):
-    """Keys (B * n,) of n answers per prompt; the first has the prompt's own key."""
-    if n == 1:
-        return keys
-    offsets = ops.expand_dims(ops.arange(n) * 7919, 0)
-    keys = ops.bitwise_and(keys[:, None] + ops.cast(offsets, keys.dtype), 0x7FFFFFFF)
-    return ops.reshape(keys, (-1,))
-
-
-def chooser(strategy, rules, keys):
-    """The function of logits and history that picks the next tokens."""
-
-    def choose(logits, history):
-        for rule in rules:
-            logits = rule(logits, history)
-        return strategy(logits, keys, history.step)
-
-    return choose

@@ -52,7 +52,9 @@ class Start:
     def repeated(self, times):
         """Each prompt `times` times, neighbours of each other."""
         fields = (self.logits, self.state, self.tokens, self.lengths)
-        return Start(*(repeat_rows(one, times) for one in fields), self.limit, self.size)
+        return Start(
+            *(repeat_rows(one, times) for one in fields), self.limit, self.size
+        )
 
 
 def map_rows(function, tree):

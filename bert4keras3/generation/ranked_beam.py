@@ -33,7 +33,9 @@ class RankedSearch:
 
     def unfinished(self, i, v):
         """Whether some text may still become better."""
-        return ops.logical_and(i < self.beams.limit, ops.logical_not(ops.all(v["done"])))
+        return ops.logical_and(
+            i < self.beams.limit, ops.logical_not(ops.all(v["done"]))
+        )
 
     def select(self, i, totals, v):
         """One step of every group; later groups avoid the tokens of earlier ones."""

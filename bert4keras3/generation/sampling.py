@@ -95,3 +95,23 @@ def row_keys(seed, rows):
         raise ValueError(f"seed must be an int or {rows} of them. Received: {seed!r}")
     words = [np.random.SeedSequence([s % 2**64, r]).generate_state(1) for s, r in seeds]
     return (np.concatenate(words) >> 1).astype("int32")
+
+
+def answer_keys(keys, n):
+    """Keys (B * n,) of n answers per prompt; the first has the prompt's own key."""
+    if n == 1:
+        return keys
+    offsets = ops.expand_dims(ops.arange(n) * 7919, 0)
+    keys = ops.bitwise_and(keys[:, None] + ops.cast(offsets, keys.dtype), 0x7FFFFFFF)
+    return ops.reshape(keys, (-1,))
+
+
+def chooser(strategy, rules, keys):
+    """The function of logits and history that picks the next tokens."""
+
+    def choose(logits, history):
+        for rule in rules:
+            logits = rule(logits, history)
+        return strategy(logits, keys, history.step)
+
+    return choose

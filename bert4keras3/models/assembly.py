@@ -90,6 +90,11 @@ class Assembly:
         self.inputs = inputs
         self.input = inputs[0] if len(inputs) == 1 else inputs
 
+    def set_model(self, model):
+        """Fill `.model`, which knows its builder; one read from a .keras file does not."""
+        self.model = model
+        model.transformer, model.generate = self, self.generate
+
     def set_outputs(self, outputs):
         """Fill `.outputs` and `.output`."""
         self.outputs = (

@@ -11,6 +11,7 @@ from keras import ops
 
 from bert4keras3.backend.tensors import batch_gather
 from bert4keras3.generation.cache import Cache
+from bert4keras3.generation.decoder import Decoder
 from bert4keras3.models.context import Context
 
 
@@ -21,6 +22,22 @@ class Decoding:
     of tensors with one row per row of the batch, to repeat or reorder along axis 0;
     `fixed` holds what belongs to a prompt and not to its rows: the memory.
     """
+
+    def generate(
+        self, texts, tokenizer=None, strategy=None, n=None, seed=0, **settings
+    ):
+        """Continue texts, many at once, with a cache; see `Decoder`.
+
+        texts: list of texts or token ids, or one text; tokenizer: of the texts;
+        strategy: Greedy(), the default, Sampling(...) or BeamSearch(...); n: answers
+        per text; settings: maxlen, minlen, end_id, rules, ... Compiled programs are
+        kept. Raises ValueError for a model that cannot generate.
+        """
+        fixed = {k: settings.pop(k) for k in ("start_id", "end_id") if k in settings}
+        key = (id(tokenizer), repr(sorted(fixed.items())))
+        if key not in self.decoders:
+            self.decoders[key] = Decoder(self, tokenizer, **fixed)
+        return self.decoders[key](texts, strategy, n, seed, **settings)
 
     @property
     def language_model(self):
@@ -71,7 +88,9 @@ class Decoding:
         self._hide_padding(ctx, length, last)
         ctx.cache = Cache(slots)
         logits = self._logits(ctx, last)
-        valid = batch_gather(ops.broadcast_to(ctx.visible, (batch, 1, length, length))[:, 0], last)
+        valid = batch_gather(
+            ops.broadcast_to(ctx.visible, (batch, 1, length, length))[:, 0], last
+        )
         state = {
             "blocks": ctx.cache.blocks,
             "valid": _padded(valid[:, 0], slots),

@@ -177,8 +177,7 @@ class EncoderDecoder(Transformer):
         inputs = [self._encoder.inputs[0], self._decoder.inputs[1]]
         self.set_inputs(inputs, arguments.get("additional_input_layers"))
         self.set_outputs(self.forward(inputs))
-        self.model = keras.Model(self.input, self.output, name=self.name)
-        self.model.transformer = self  # for Decoder
+        self.set_model(keras.Model(self.input, self.output, name=self.name))
 
     def context(self, inputs):
         """Run the encoder: the decoder's context of [encoder ids, decoder ids]."""

@@ -84,6 +84,7 @@ class Transformer(Blocks, Decoding, Assembly, Weights):
         self.name = name
         self.model = None
         self.awaiting_weights = False
+        self.decoders = {}
         self.ctx = None
         self.attention_caches = {}
         self.layer_norm_conds = [None, None, None]
@@ -162,8 +163,7 @@ class Transformer(Blocks, Decoding, Assembly, Weights):
         self._check_caches()
         outputs = self.call(self.simplify(inputs))
         self.set_outputs(outputs)
-        self.model = keras.Model(self.input, self.output, name=self.name)
-        self.model.transformer = self  # for Decoder
+        self.set_model(keras.Model(self.input, self.output, name=self.name))
 
     def _check_caches(self):
         """Keys in front of the sequence have no place in distances between tokens."""

@@ -1,0 +1,64 @@
+"""Scoring: how probable given continuations are, in one pass without a cache."""
+
+import numpy as np
+from keras import ops
+
+from bert4keras3.backend import runtime
+from bert4keras3.generation import prompts as P
+
+
+def _program(decoder):
+    t = decoder.transformer
+
+    def program(batch, labels, real):
+        decoder.compilations += 1
+        inputs = decoder.model_inputs(batch)
+        ctx = t.context(inputs)
+        ctx.logits_only = True
+        logits = t.forward(inputs, ctx)
+        logits = logits[-1] if isinstance(logits, (list, tuple)) else logits
+        chosen = ops.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
+        logs = chosen - ops.logsumexp(logits, axis=-1)
+        return ops.where(real, logs, 0.0)
+
+    return runtime.compiled(program, t.model.variables)
+
+
+def token_log_probs(decoder, prompts, answers):
+    """log p of every token of every answer behind its prompt, list of float arrays.
+
+    prompts: as of Decoder.generate; answers: lists of token ids, to which no end is
+    added. Raises ValueError for another number of answers, or an empty one.
+    """
+    if len(prompts) != len(answers) or not all(len(one) for one in answers):
+        raise ValueError(
+            f"{len(prompts)} prompts need as many answers of one token or more. "
+            f"Received: {[len(one) for one in answers]}"
+        )
+    prompts = [decoder.prompt(one) for one in prompts]
+    whole = [_joined(decoder, *one) for one in zip(prompts, answers, strict=True)]
+    P.check_ids(whole, decoder.model.vocab_size)
+    decoder.check_room(whole, 0)
+    if "score" not in decoder.programs:
+        decoder.programs["score"] = _program(decoder)
+    results = [None] * len(whole)
+    for numbers in P.batches(whole, decoder.batch_size, decoder.bucketed):
+        keys = np.zeros(len(whole), "int32")
+        batch = decoder.batch(whole, numbers, keys, [])
+        ids = batch["ids"]
+        labels = np.concatenate([ids[:, 1:], np.zeros_like(ids[:, :1])], axis=1)
+        real = np.ones_like(labels, dtype=bool)
+        tensors = decoder.tensors((batch, labels, real))
+        logs = ops.convert_to_numpy(decoder.programs["score"](*tensors))
+        for row, number in enumerate(numbers):
+            start, end = len(prompts[number].ids), len(whole[number].ids)
+            results[number] = logs[row, start - 1 : end - 1]
+    return results
+
+
+def _joined(decoder, prompt, answer):
+    answer = tuple(int(one) for one in answer)
+    new = decoder.settings.segment_id
+    new = prompt.segments[-1] if new is None else new
+    segments = prompt.segments + (new,) * len(answer)
+    return P.Prompt(prompt.ids + answer, segments, prompt.source)
