@@ -32,7 +32,11 @@ setup(
         "tensorflow": ["tensorflow"],
         "torch": ["torch"],
         "sentencepiece": ["sentencepiece>=0.2"],
-        "dev": ["pytest", "ruff", "transformers", "sentencepiece>=0.2"],
+        "scores": ["rouge-chinese", "sacrebleu"],
+        "dev": [
+            *("pytest", "ruff", "transformers", "sentencepiece>=0.2"),
+            *("rouge-chinese", "sacrebleu"),
+        ],
     },
     classifiers=[
         "Intended Audience :: Developers",

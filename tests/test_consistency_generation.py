@@ -33,7 +33,8 @@ def pair(request, tmp_path_factory):
     kind = request.param
     config, model = (getattr(transformers, name) for name in CLASSES[kind])
     torch.manual_seed(0)
-    theirs = model(config(vocab_size=VOCABULARY, eos_token_id=END, **SIZES[kind])).eval()
+    sizes = {"vocab_size": VOCABULARY, "eos_token_id": END, **SIZES[kind]}
+    theirs = model(config(**sizes)).eval()
     generator = np.random.default_rng(0)
     with torch.no_grad():
         for one in theirs.parameters():  # so that texts differ, and end
@@ -88,7 +89,8 @@ def compare(pair, name, count):
     strategy, ours, options = CASES[name]
     texts = 0
     for group in prompts(count):
-        found = [row[0].ids.tolist() for row in decoder.generate(group, strategy, **ours)]
+        rows = decoder.generate(group, strategy, **ours)
+        found = [row[0].ids.tolist() for row in rows]
         assert found == expected(kind, theirs, group, **options)
         texts += len({tuple(one) for one in found})
     assert texts > count // 3  # the model says different things

@@ -75,7 +75,7 @@ class Beams:
         self.out = ops.full((self.batch, beams, start.size), fill, dtype="int32")
 
     def begin(self):
-        """log p (B, k, V) of the first token: only the first of a group has any."""
+        """log p (B, k, V) of the first token, which only a first beam has."""
         start = self.start
         first = self.log_probabilities(0, start.logits, start.tokens, start.lengths)
         width = [[0, 0], [0, self.beams // self.options.groups - 1], [0, 0]]
@@ -91,7 +91,7 @@ class Beams:
         return ops.reshape(scores, (self.batch, -1, self.vocabulary))
 
     def totals(self, i, v):
-        """Read the tokens of step i - 1: scores (B, k, V) of all that follows; state."""
+        """log p (B, k, V) of the first token; of a group the first beam has one."""
         ids = ops.reshape(v["ids"], (-1,))
         logits, state = self.step_rows(ids, i - 1, v["state"])
         logs = self.log_probabilities(i, logits, v["tokens"], self.lengths)

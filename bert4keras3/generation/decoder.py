@@ -15,6 +15,7 @@ from bert4keras3.generation.scoring import token_log_probs
 from bert4keras3.generation.settings import Settings
 from bert4keras3.generation.streaming import stream_ids, stream_text
 
+
 class Output(NamedTuple):
     """New tokens of one prompt: ids, int32, with the end token; score, or None.
 
@@ -75,7 +76,7 @@ class Decoder:
         return answers[0] if single else answers
 
     def decode(self, ids):
-        """The text of new ids, without end tokens. Raises ValueError without tokenizer."""
+        """The text of new ids without end tokens; ValueError without a tokenizer."""
         if self.tokenizer is None:
             raise ValueError("Pass a tokenizer to Decoder, or call its generate().")
         return self.tokenizer.decode(
@@ -187,7 +188,9 @@ class Decoder:
             "keys": keys[numbers],
         }
         if self.two_sides:
-            batch["source"] = P.padded([one.source for one in chosen], pad, self.bucketed)
+            batch["source"] = P.padded(
+                [one.source for one in chosen], pad, self.bucketed
+            )
         elif self.model.segment_vocab_size:
             segments = [one.segments for one in chosen]
             batch["segments"] = P.padded(segments, 0, self.bucketed)

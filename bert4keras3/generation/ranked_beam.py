@@ -10,7 +10,7 @@ from bert4keras3.generation.loop import best_pairs, by_beam
 
 
 class RankedSearch:
-    """The search of one call; `run` returns ids (B, k, L), lengths and scores (B, k)."""
+    """One search; `run` returns ids (B, k, L), lengths and scores (B, k)."""
 
     def __init__(self, step, start, options, ends, fill, rules=()):
         self.options, self.ends = options, ends

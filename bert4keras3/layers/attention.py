@@ -14,6 +14,7 @@ from bert4keras3.backend.tensors import is_bool, normalize_scores, rotate
 from bert4keras3.layers.base import Layer, register
 from bert4keras3.layers.dense import inner_dense
 from bert4keras3.layers.normalization import LayerNormalization
+from bert4keras3.layers.visibility import fitted
 
 POSITION_KINDS = (None, "rotary", "typical_relative", "t5_relative")
 
@@ -35,7 +36,8 @@ class MultiHeadAttention(Layer):
     visible: bool (B|1, 1|H, T|1, S); keys beyond its length are a prefix that every
     query sees, fewer queries than its rows are the first ones; bias: float, added to
     the scores; rotary: table (B|1, T, K) for queries and keys; relative: (T, S, K) or
-    (B, T, S, K) for scores and values; residual: scores of the layer below (RealFormer, https://arxiv.org/abs/2012.11747).
+    (B, T, S, K) for scores and values; residual: scores of the layer below
+    (RealFormer, https://arxiv.org/abs/2012.11747).
     The bert4keras form also works: [q, k, v, (attention bias or bool mask),
     (position tensor)] with a_bias=True and p_bias="rotary" | "typical_relative" |
     "t5_relative"; the mask of v hides keys.
@@ -133,19 +135,18 @@ class MultiHeadAttention(Layer):
         q, k, v = self.project(q, k, v, terms["rotary"])
         return self.attended(q, k, v, terms, training)
 
-    # `project` and `attended` are separate so that a decoding cache can keep projected
-    # keys and values between steps.
+    # `project` and `attended` are apart for a cache that keeps keys and values.
 
     def project(self, q, k=None, v=None, rotary=None):
         """Return queries (B, T, H, K), keys (B, S, G, K), values (B, S, G, D).
 
         q: (B, T, E); k, v: (B, S, E), by default q; rotary: table (B|1, T, K).
         """
-        k, v = q if k is None else k, q if v is None else v
+        k, v = q if k is None else k, self.project_values(q if v is None else v)
         q, k = self.project_queries(q), self.project_keys(k)
         if rotary is not None:
             q, k = self.rotated(q, rotary), self.rotated(k, rotary)
-        return q, k, self.project_values(v)
+        return q, k, v
 
     def attended(self, q, k, v, terms, training=False):
         """What the layer returns, from what `project` returned; terms: see `attend`."""
@@ -250,19 +251,6 @@ class MultiHeadAttention(Layer):
             return x
         shape = (q.shape[0], self.heads, q.shape[1], k.shape[1])
         return [x, keras.KerasTensor(shape, dtype=self.compute_dtype)]
-
-
-def fitted(visible, queries, keys):
-    """Extend visibility over keys that stand in front of it, cut it to the queries."""
-    if visible is None:
-        return None
-    if visible.shape[-2] != 1:
-        visible = visible[:, :, : ops.shape(queries)[1]]
-    extra = ops.shape(keys)[1] - ops.shape(visible)[-1]
-    if isinstance(extra, int) and extra == 0:
-        return visible
-    front = ops.ones((*ops.shape(visible)[:-1], extra), dtype="bool")
-    return ops.concatenate([front, visible], axis=-1)
 
 
 def legacy_terms(terms, extra, a_bias, p_bias, mask):

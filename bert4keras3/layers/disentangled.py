@@ -224,9 +224,7 @@ class MaskedConv1D(keras.layers.Conv1D):
     Called with [x: (B, T, D), ids: (B, T)] -> (B, T, filters).
     """
 
-    def __init__(
-        self, filters, kernel_size, activation=None, pad_token_id=0, **kwargs
-    ):
+    def __init__(self, filters, kernel_size, activation=None, pad_token_id=0, **kwargs):
         kwargs = {**kwargs, "padding": "same"}
         function = get_activation(activation)
         super().__init__(filters, kernel_size, activation=function, **kwargs)

@@ -6,10 +6,11 @@ from keras import ops
 from bert4keras3.backend import runtime
 from bert4keras3.backend.activations import activation_name, get_activation
 from bert4keras3.backend.tensors import normalize_scores, rotate
-from bert4keras3.layers.attention import fitted, legacy_terms
+from bert4keras3.layers.attention import legacy_terms
 from bert4keras3.layers.base import Layer, register
 from bert4keras3.layers.dense import inner_dense
 from bert4keras3.layers.normalization import ScaleOffset
+from bert4keras3.layers.visibility import fitted
 
 
 @register

@@ -62,6 +62,19 @@ def visibility(kind, ids, segments=None, segments_mask=False, pad_token_id=0):
     return Visibility(valid, ops.cumsum(ops.cast(segments, "int32"), axis=1))
 
 
+def fitted(visible, queries, keys):
+    """Extend visibility over keys that stand in front of it, cut it to the queries."""
+    if visible is None:
+        return None
+    if visible.shape[-2] != 1:
+        visible = visible[:, :, : ops.shape(queries)[1]]
+    extra = ops.shape(keys)[1] - ops.shape(visible)[-1]
+    if isinstance(extra, int) and extra == 0:
+        return visible
+    front = ops.ones((*ops.shape(visible)[:-1], extra), dtype="bool")
+    return ops.concatenate([front, visible], axis=-1)
+
+
 @register
 class AttentionMask(Layer):
     """Compute the visibility matrix once per pass: bool (B, 1, T|1, S).

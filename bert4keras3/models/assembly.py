@@ -91,7 +91,7 @@ class Assembly:
         self.input = inputs[0] if len(inputs) == 1 else inputs
 
     def set_model(self, model):
-        """Fill `.model`, which knows its builder; one read from a .keras file does not."""
+        """Fill `.model`, which knows its builder (one read from .keras does not)."""
         self.model = model
         model.transformer, model.generate = self, self.generate
 

@@ -82,10 +82,9 @@ class Transformer(Blocks, Decoding, Assembly, Weights):
         self.layers = {} if layers is None else layers
         self.prefix = prefix or ""
         self.name = name
-        self.model = None
+        self.model = self.ctx = None
         self.awaiting_weights = False
         self.decoders = {}
-        self.ctx = None
         self.attention_caches = {}
         self.layer_norm_conds = [None, None, None]
 

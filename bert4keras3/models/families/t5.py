@@ -120,9 +120,8 @@ class T5_Decoder(T5_Base, Decoder):
 
     def memory_bias(self, ids, memory, positions=None):
         """The scores of its own distances, on request (T5-PEGASUS)."""
-        if not self.cross_position_bias:
-            return None
-        return self.position.bias(self, ids, positions, memory=memory)
+        bias, asked = self.position.bias, self.cross_position_bias
+        return bias(self, ids, positions, memory=memory) if asked else None
 
     def finish_states(self, x):
         """Norm, dropout and the scale of the logits."""
