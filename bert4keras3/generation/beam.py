@@ -91,7 +91,7 @@ class Beams:
         return ops.reshape(scores, (self.batch, -1, self.vocabulary))
 
     def totals(self, i, v):
-        """log p (B, k, V) of the first token; of a group the first beam has one."""
+        """Read the tokens of step i - 1: scores (B, k, V) of what follows, state."""
         ids = ops.reshape(v["ids"], (-1,))
         logits, state = self.step_rows(ids, i - 1, v["state"])
         logs = self.log_probabilities(i, logits, v["tokens"], self.lengths)
