@@ -14,10 +14,8 @@ from pathlib import Path
 os.environ.setdefault("KERAS_BACKEND", "jax")  # Keras reads it when imported
 
 import keras
-from keras import ops
 
 from bert4keras3.generation import BeamSearch, Decoder
-from bert4keras3.layers import Loss
 from bert4keras3.models import build_transformer_model
 from bert4keras3.snippets import BucketedGenerator, find_file
 from bert4keras3.tokenizers import Tokenizer
@@ -34,25 +32,12 @@ def read(path):
     return [tuple(line.split("\t")[-2:]) for line in lines if "\t" in line]
 
 
-class CrossEntropy(Loss):
-    """Mean cross entropy of the title's tokens: those of segment 1."""
-
-    def compute_loss(self, inputs, mask=None):
-        token_ids, segment_ids, logits = inputs
-        losses = ops.sparse_categorical_crossentropy(
-            token_ids[:, 1:], logits[:, :-1], from_logits=True
-        )
-        weights = ops.cast(segment_ids[:, 1:], losses.dtype)
-        return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), 1.0)
-
-
 def build_model(args):
     """The Transformer, which generates, and the model that trains it."""
     bert = build_transformer_model(
-        args.model, application="unilm", with_mlm="linear", return_keras_model=False
+        args.model, application="unilm", return_keras_model=False
     )
-    inputs = bert.model.inputs
-    model = keras.Model(inputs, CrossEntropy(2)([*inputs, bert.model.output]))
+    model = bert.training_model()  # the loss of the title's tokens, segment 1
     model.compile(keras.optimizers.AdamW(args.learning_rate))
     return bert, model
 

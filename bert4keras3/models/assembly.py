@@ -86,6 +86,7 @@ class Assembly:
         elif not isinstance(extra, (list, tuple)):
             extra = [extra]
         self.additional_inputs = list(extra)
+        self.own_inputs = len(inputs)
         inputs = [*inputs, *self.additional_inputs]
         self.inputs = inputs
         self.input = inputs[0] if len(inputs) == 1 else inputs

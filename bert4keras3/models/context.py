@@ -16,6 +16,7 @@ class Context:
     scores: attention scores of the block before (RealFormer);
     inputs: all inputs of the pass, for a family with more than the above;
     logits_only: of all heads compute the vocabulary scores, without their activation;
+    states_only: not even these, but the states that they are computed from;
     memory: (B, S, D), what a decoder reads: the encoder's output; memory_visible:
     bool (B, 1, 1, S) or None; memory_bias: (1, H, T, S), added to its scores, or None;
     cache: None while building; a decoding cache takes over `attend`, `attend_memory`.
@@ -32,6 +33,7 @@ class Context:
     scores: Any = None
     inputs: Any = None
     logits_only: bool = False
+    states_only: bool = False
     memory: Any = None
     memory_visible: Any = None
     memory_bias: Any = None
@@ -55,6 +57,11 @@ class Context:
         if layer.return_attention_scores:
             output, self.scores = output
         return output
+
+    @property
+    def scores_alone(self):
+        """Whether no head but that of the vocabulary is asked for."""
+        return self.logits_only or self.states_only
 
     def attention_terms(self):
         """What the pass has for the scores of every self-attention, by name."""

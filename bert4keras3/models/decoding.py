@@ -13,6 +13,7 @@ from bert4keras3.backend.tensors import batch_gather
 from bert4keras3.generation.cache import Cache
 from bert4keras3.generation.decoder import Decoder
 from bert4keras3.models.context import Context
+from bert4keras3.models.training_model import training_model
 
 
 class Decoding:
@@ -38,6 +39,24 @@ class Decoding:
         if key not in self.decoders:
             self.decoders[key] = Decoder(self, tokenizer, **fixed)
         return self.decoders[key](texts, strategy, n, seed, **settings)
+
+    def states(self):
+        """The symbolic states (B, T, E) that the built model's logits come from."""
+        ctx = self.context(list(self.inputs[: self.own_inputs]))
+        ctx.states_only = True
+        states = self.forward(self.inputs[: self.own_inputs], ctx)
+        return states[-1] if isinstance(states, (list, tuple)) else states
+
+    def vocabulary_layers(self):
+        """The layer with the table of the logits, and that with their bias or None."""
+        own = [n for n in self.layers if n.endswith("Output-LM")]
+        table = own[0] if own else self.prefixed("Embedding-Token")
+        bias = [n for n in self.layers if n.endswith(("MLM-Bias", "Output-Bias"))]
+        return self.layers[table], self.layers[bias[0]] if bias else None
+
+    def training_model(self, smoothing=0.0, weights=False, chunk=512):
+        """A Keras model that trains this one; see `models.training_model`."""
+        return training_model(self, smoothing, weights, chunk)
 
     @property
     def language_model(self):

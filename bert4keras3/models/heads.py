@@ -61,6 +61,8 @@ def masked_lm(t, x):
         kernel_initializer=t.initializer,
     )
     x = t.norm(dense(x), "MLM-Norm", epsilon=t.layer_norm_eps or 1e-12)
+    if t.ctx.states_only:
+        return x
     x = t.get(Embedding, "Embedding-Token")(x, mode="dense")
     x = t.get(ScaleOffset, "MLM-Bias", scale=False)(x)
     return output_activation(t, x, t.with_mlm, "MLM-Activation")
@@ -81,6 +83,8 @@ def language_model(t, x, tied=True):
 
 def vocabulary_scores(t, x, tied=True):
     """(B, T, E) -> (B, T, V) with the token table or a matrix of its own, no bias."""
+    if t.ctx.states_only:
+        return x
     if tied:
         return t.get(Embedding, "Embedding-Token")(x, mode="dense")
     layer = t.get(
@@ -98,6 +102,8 @@ def output_activation(t, x, option, name):
 
     Always float32: probabilities and losses over a vocabulary need it.
     """
+    if t.ctx.states_only:
+        return x
     if t.ctx.logits_only:
         return ops.cast(x, "float32")
     layer = t.get(

@@ -139,6 +139,8 @@ class BART_Decoder(BART_Base, sides.Decoder):  # noqa: N801
     def vocabulary_scores(self, x):
         """(B, T, D) -> (B, T, V) with the token table and a bias."""
         x = super().vocabulary_scores(x)
+        if self.ctx.states_only:
+            return x
         return self.get(ScaleOffset, "Output-Bias", scale=False)(x)
 
 

@@ -1,7 +1,7 @@
 """RoFormerV2: RoFormer without biases and with parameter-free RMS norms."""
 
 from bert4keras3.checkpoints.names import plain, table, without
-from bert4keras3.layers import Dropout, Embedding
+from bert4keras3.layers import Dropout
 from bert4keras3.layers.initializers import DepthScaledNormal
 from bert4keras3.models import heads
 from bert4keras3.models.families.roformer import RoFormer
@@ -55,5 +55,5 @@ class RoFormerV2(RoFormer):
             return inputs
         x = self.mapped(inputs, "Output-Mapping", self.hidden_size, self.embedding_size)
         x = self.apply(x, Dropout, name="Output-MLM-Dropout", rate=self.dropout_rate)
-        x = self.get(Embedding, "Embedding-Token")(x, mode="dense")
+        x = heads.vocabulary_scores(self, x)
         return heads.output_activation(self, x, self.with_mlm, "Output-MLM-Activation")

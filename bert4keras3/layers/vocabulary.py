@@ -1,0 +1,56 @@
+"""The loss of a language model, from hidden states instead of logits."""
+
+import keras
+from keras import ops
+
+from bert4keras3.backend.vocabulary import linear_cross_entropy
+from bert4keras3.layers.base import Layer
+
+
+class VocabularyLoss(Layer):
+    """Mean cross entropy of weighted tokens; the logits never exist all at once.
+
+    table: layer with the output table, `embeddings: (V, D)` or `kernel: (D, V)`; bias:
+    layer whose `beta: (V,)` is added to the logits, or None; both keep their weights.
+    smoothing: share of the target spread over the vocabulary; chunk: tokens whose
+    logits are computed at once. Tokens of weight 0 cost nothing.
+    Called with [states (B, T, D), labels (B, T), weights (B, T)]: adds the loss to the
+    model's, returns the states.
+    """
+
+    def __init__(self, table, bias=None, smoothing=0.0, chunk=512, **kwargs):
+        super().__init__(**kwargs)
+        if not 0 <= smoothing < 1:
+            raise ValueError(f"smoothing must be in [0, 1). Received: {smoothing!r}")
+        self.table = table
+        self.bias = bias
+        self.smoothing = smoothing
+        self.chunk = chunk
+
+    def call(self, inputs, training=None):
+        states, labels, weights = inputs
+        size = ops.shape(states)[-1]
+        weights = ops.reshape(ops.cast(weights, "float32"), (-1,))
+        total = linear_cross_entropy(
+            ops.reshape(states, (-1, size)),
+            self._table(),
+            None if self.bias is None else ops.convert_to_tensor(self.bias.beta),
+            ops.reshape(ops.cast(labels, "int32"), (-1,)),
+            weights,
+            self.smoothing,
+            self.chunk,
+            bool(training),
+        )
+        self.add_loss(total / ops.maximum(ops.sum(weights), 1e-7))
+        return states
+
+    def _table(self):
+        if hasattr(self.table, "embeddings"):
+            return ops.convert_to_tensor(self.table.embeddings)
+        return ops.transpose(ops.convert_to_tensor(self.table.kernel))
+
+    def compute_output_spec(self, inputs, training=None):
+        return keras.KerasTensor(inputs[0].shape, dtype=inputs[0].dtype)
+
+    def compute_mask(self, inputs, mask=None):
+        return None

@@ -1,0 +1,71 @@
+"""The model that trains a language model, without the logits of a whole batch."""
+
+import keras
+from keras import ops
+
+from bert4keras3.layers.base import Layer, register
+from bert4keras3.layers.embeddings import real_tokens
+from bert4keras3.layers.vocabulary import VocabularyLoss
+
+
+@register
+class NextTokens(Layer):
+    """Labels and weights of a language model: (ids one to the left, weights).
+
+    kind: "unilm" weighs the tokens of segment 1, others every real token; pad_token_id:
+    see `real_tokens`. Called with token ids (B, T), or [ids, segments], or
+    [ids, segments or ids, weights (B, T)], which come in addition.
+    """
+
+    def __init__(self, kind="lm", pad_token_id=0, **kwargs):
+        super().__init__(**kwargs)
+        self.kind = kind
+        self.pad_token_id = pad_token_id
+
+    def call(self, inputs):
+        ids, second, *given = inputs
+        if self.kind == "unilm":
+            weights = ops.cast(second, "float32")
+        else:
+            weights = ops.cast(real_tokens(ids, self.pad_token_id), "float32")
+        for one in given:
+            weights = weights * ops.cast(one, "float32")
+        return tuple(self._shifted(one) for one in (ids, weights))
+
+    @staticmethod
+    def _shifted(x):
+        """Column t has what stands at t + 1, the last one 0."""
+        return ops.pad(x[:, 1:], [[0, 0], [0, 1]])
+
+    def compute_output_spec(self, inputs):
+        shape = inputs[0].shape
+        kinds = ("int32", "float32")
+        return tuple(keras.KerasTensor(shape, dtype=one) for one in kinds)
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+
+def training_model(t, smoothing=0.0, weights=False, chunk=512):
+    """A Keras model of the Transformer's inputs whose loss is that of its next tokens.
+
+    t: a built Transformer that generates; smoothing: label smoothing; weights: take
+    one more input, Input-Weight (B, T), of the tokens as targets; chunk: tokens whose
+    logits exist at once. UniLM counts the tokens of segment 1, others all but padding.
+    Train with `compile(optimizer)` and batches (inputs, None). Raises ValueError for a
+    model without a vocabulary head.
+    """
+    model = t.language_model
+    inputs = list(t.model.inputs)
+    states = t.states()
+    ids = inputs[1] if "Input-Context" in model.layers else inputs[0]
+    segments = inputs[1] if model.visibility == "unilm" else ids
+    extra = []
+    if weights:
+        shape = (model.sequence_length,)
+        extra = [keras.Input(shape, name="Input-Weight", dtype="float32")]
+    labels, shares = NextTokens(model.visibility, model.pad_token_id)(
+        [ids, segments, *extra]
+    )
+    loss = VocabularyLoss(*model.vocabulary_layers(), smoothing, chunk)
+    return keras.Model([*inputs, *extra], loss([states, labels, shares]))
