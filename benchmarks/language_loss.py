@@ -3,7 +3,7 @@
     KERAS_BACKEND=jax python benchmarks/language_loss.py --rounds 5
 
 A training step of UniLM (batch 16 x 256 tokens, 32 of them the target, vocabulary
-21,128) and of T5 (source 256, target 64), small trunks, so that the vocabulary is what
+21,128) and of T5 (source and target 256), small trunks, so that the vocabulary is what
 is measured: memory that the compiled step needs beside its arguments (jax, from the
 compiler), or the peak of a fresh process (others), and time, both sides in turn.
 """
@@ -62,7 +62,7 @@ def build(kind, side, layers):
         data = [ids, np.tile(np.arange(LENGTH) >= LENGTH - TARGET, (ROWS, 1))]
     else:
         t = build_transformer_model(model="t5", with_lm="linear", **sizes)
-        data = [generator.integers(1, VOCABULARY, (ROWS, n)) for n in (LENGTH, 64)]
+        data = [generator.integers(1, VOCABULARY, (ROWS, n)) for n in (LENGTH, LENGTH)]
     if side == "ours":
         model = t.training_model()
     else:
@@ -114,7 +114,8 @@ def main():
     parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
-        return measure(*arguments.measure)
+        measure(*arguments.measure)
+        return
     memory = compiled_bytes if keras.config.backend() == "jax" else process_bytes
     for kind in ("unilm", "t5"):
         sides = ("ours", "plain")

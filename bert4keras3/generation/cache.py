@@ -28,14 +28,13 @@ class Cache:
     def attend(self, layer, x, index, ctx, pair=None, bias=None):
         """Self-attention of block `index` on `x: (R, T, D)`.
 
-        Raises ValueError for keys and biases of the caller's own.
+        Raises ValueError for a bias of a subclass's own.
         """
         if pair is not None or bias is not None:
             raise ValueError(
-                f"Layer {layer.name!r} cannot decode with a cache: attention_caches "
-                "and a subclass's compute_attention_bias speak of whole sequences, and "
-                "a step has one token. Decode with AutoRegressiveDecoder and a "
-                "predict of your own."
+                f"Layer {layer.name!r} cannot decode with a cache: a subclass's "
+                "compute_attention_bias speaks of whole sequences, and a step has one "
+                "token. Decode with AutoRegressiveDecoder and a predict of your own."
             )
         q, k, v = layer.project(x, rotary=ctx.rotary)
         if self.first:
@@ -60,10 +59,6 @@ class Cache:
 
     def attend_memory(self, layer, x, index, ctx, pair=None):
         """Cross-attention of block `index` on `x: (R, T, D)`, projected once."""
-        if pair is not None:
-            raise ValueError(
-                f"Layer {layer.name!r} cannot decode with a cache and attention_caches."
-            )
         if index not in self.memory:
             source = ctx.memory
             self.memory[index] = (

@@ -87,7 +87,7 @@ class Decoding:
         additional input layers.
         """
         ctx = self.context(inputs)
-        if conditions:
+        if conditions or self.layer_norm_conds[0] is not None:
             ctx.cond = self._condition_of(conditions)
         return self.read(ctx, lengths, slots, segment)
 
@@ -95,13 +95,18 @@ class Decoding:
         inputs = self.additional_inputs
         if len(inputs) != len(values):
             raise ValueError(
-                f"This model has {len(inputs)} additional inputs. Received values for "
-                f"{len(values)}"
+                f"This model has {len(inputs)} additional inputs, of which conditions "
+                f"must hold the values, a row per prompt. Received: {len(values)}"
             )
         return keras.Model(inputs, self.layer_norm_conds[0])(list(values))
 
     def read(self, ctx, lengths, slots, segment=None):
         """Run the prompts' pass: see `prefill`."""
+        if self.attention_caches:
+            raise ValueError(
+                "attention_caches speak of whole sequences, a step has one token. "
+                "Decode with AutoRegressiveDecoder and a predict of your own."
+            )
         batch, length = ops.shape(ctx.ids)
         last = ops.cast(lengths, "int32")[:, None] - 1
         self._hide_padding(ctx, length, last)

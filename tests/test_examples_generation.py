@@ -1,0 +1,23 @@
+"""The generation examples run, in seconds, with --smoke."""
+
+import pytest
+from test_examples import load
+
+pytest.importorskip("rouge_chinese")
+pytest.importorskip("sacrebleu")
+
+
+def test_titles(tmp_path, capsys):
+    module = load("task_seq2seq_autotitle_csl")
+    module.maxlen, module.title_maxlen, module.buckets = 128, 8, (128,)
+    weights = tmp_path / "best.weights.h5"
+    best = module.main(["--smoke", "--batch-size=8", f"--weights={weights}"])
+    assert set(best) == {"rouge-l", "rouge-1", "rouge-2", "bleu"}
+    assert weights.exists()
+    assert "->" in capsys.readouterr().out
+
+
+def test_scores_of_titles():
+    scores = load("task_seq2seq_autotitle_csl").scores
+    found = scores(["水稻病害识别", ""], ["水稻病害识别", "风力发电"])
+    assert found["rouge-1"] == pytest.approx(50, abs=0.1)
