@@ -103,7 +103,9 @@ def full_logits(d, given, answers):
         ctx.logits_only = True
         return t.forward(inputs, ctx)
 
-    run = runtime.compiled(whole, t.model.variables)
+    if "whole" not in d.programs:
+        d.programs["whole"] = runtime.compiled(whole, t.model.variables)
+    run = d.programs["whole"]
     logits = ops.convert_to_numpy(run([ops.convert_to_tensor(x) for x in inputs]))
     lengths = [len(one) for one in heads]
     return np.stack(
