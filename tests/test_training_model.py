@@ -22,8 +22,8 @@ def problem(seed=0, tokens=50, size=8, vocabulary=33):
     return [x, table, bias], labels, weights.astype("float32")
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_value_and_gradients(smoothing):
+@pytest.mark.parametrize("smoothing, topk", [(0.0, None), (0.1, None), (0.0, 5)])
+def test_value_and_gradients(smoothing, topk):
     arrays, labels, weights = problem()
     labels, weights = ops.convert_to_tensor(labels), ops.convert_to_tensor(weights)
 
@@ -35,14 +35,19 @@ def test_value_and_gradients(smoothing):
 
     def plain(flat):
         x, table, bias = parts(flat)
-        logs = ops.log_softmax(ops.matmul(x, ops.transpose(table)) + bias, axis=-1)
+        logits = ops.matmul(x, ops.transpose(table)) + bias
+        kept = logits
+        if topk is not None:
+            least = ops.stop_gradient(ops.top_k(logits, topk)[0][:, -1:])
+            kept = ops.where(logits >= least, logits, -1e9)
+        logs = logits - ops.logsumexp(kept, axis=-1, keepdims=True)
         target = ops.take_along_axis(logs, labels[:, None], axis=-1)[:, 0]
         target = (1 - smoothing) * target + smoothing * ops.mean(logs, axis=-1)
         return -ops.sum(weights * target)
 
     def ours(flat):
         return linear_cross_entropy(
-            *parts(flat), labels, weights, smoothing, chunk=16
+            *parts(flat), labels, weights, smoothing, topk, chunk=16
         )
 
     flat = np.concatenate([one.reshape(-1) for one in arrays])

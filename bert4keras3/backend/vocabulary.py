@@ -7,13 +7,14 @@ from keras import ops
 
 
 def linear_cross_entropy(
-    x, table, bias, labels, weights, smoothing=0.0, chunk=512, training=True
+    x, table, bias, labels, weights, smoothing=0.0, topk=None, chunk=512, training=True
 ):
     """Sum over tokens of weights * cross entropy of the logits x table^T + bias.
 
     x: (N, D); table: (V, D); bias: (V,) or None; labels: integers (N,); weights:
     (N,), not trained; smoothing: share of every target that is spread over the
-    vocabulary; chunk: C; training: also compute the gradients. Returns a float32
+    vocabulary; topk: of the logits only the k largest are in the denominator, the
+    sparse softmax (https://kexue.fm/archives/8046); chunk: C; training: also compute the gradients. Returns a float32
     scalar.
 
     Tokens of weight 0 come last and are skipped. A chunk's logits (C, V) give its part
@@ -31,7 +32,8 @@ def linear_cross_entropy(
     rows = ops.pad(order, [[0, short]]) if short else order
     real = ops.arange(size + short) < size
     count = ops.sum(ops.cast(ops.not_equal(fixed[3], 0), "int32"))
-    step = _chunks(fixed, labels, rows, real, chunk, smoothing, training)
+    how = (chunk, smoothing, topk, training)
+    step = _chunks(fixed, labels, rows, real, *how)
     gradients = _zeros(fixed, rows, bias, training)
     start = [ops.zeros((), "int32"), ops.zeros(()), *gradients]
     result = ops.while_loop(lambda i, *rest: i * chunk < count, step, start)
@@ -62,7 +64,7 @@ def _attached(tensor, gradient):
     return product - ops.stop_gradient(product)
 
 
-def _chunks(fixed, labels, rows, real, chunk, smoothing, training):
+def _chunks(fixed, labels, rows, real, chunk, smoothing, topk, training):
     """The body of the loop: one chunk's loss and gradients."""
     x, table, bias, weights = fixed
     vocabulary = ops.shape(table)[0]
@@ -76,6 +78,9 @@ def _chunks(fixed, labels, rows, real, chunk, smoothing, training):
         logits = ops.matmul(states, ops.transpose(table)) + bias
         top = ops.max(logits, axis=-1, keepdims=True)
         exponents = ops.exp(logits - top)
+        if topk is not None and topk < vocabulary:
+            least = ops.top_k(logits, topk)[0][:, -1:]
+            exponents = ops.where(logits >= least, exponents, 0.0)
         total = ops.sum(exponents, axis=-1, keepdims=True)
         label = ops.take(labels, own)
         target = ops.take_along_axis(logits, label[:, None], axis=-1)

@@ -12,19 +12,24 @@ class VocabularyLoss(Layer):
 
     table: layer with the output table, `embeddings: (V, D)` or `kernel: (D, V)`; bias:
     layer whose `beta: (V,)` is added to the logits, or None; both keep their weights.
-    smoothing: share of the target spread over the vocabulary; chunk: tokens whose
-    logits are computed at once. Tokens of weight 0 cost nothing.
+    smoothing: share of the target spread over the vocabulary; topk: sparse softmax,
+    see `backend.vocabulary`; chunk: tokens whose logits are computed at once. Tokens of weight 0 cost nothing.
     Called with [states (B, T, D), labels (B, T), weights (B, T)]: adds the loss to the
     model's, returns the states.
     """
 
-    def __init__(self, table, bias=None, smoothing=0.0, chunk=512, **kwargs):
+    def __init__(
+        self, table, bias=None, smoothing=0.0, topk=None, chunk=512, **kwargs
+    ):
         super().__init__(**kwargs)
+        if topk is not None and topk < 1:
+            raise ValueError(f"topk must be 1 or more, or None. Received: {topk!r}")
         if not 0 <= smoothing < 1:
             raise ValueError(f"smoothing must be in [0, 1). Received: {smoothing!r}")
         self.table = table
         self.bias = bias
         self.smoothing = smoothing
+        self.topk = topk
         self.chunk = chunk
 
     def call(self, inputs, training=None):
@@ -38,6 +43,7 @@ class VocabularyLoss(Layer):
             ops.reshape(ops.cast(labels, "int32"), (-1,)),
             weights,
             self.smoothing,
+            self.topk,
             self.chunk,
             bool(training),
         )

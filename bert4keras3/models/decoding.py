@@ -54,9 +54,9 @@ class Decoding:
         bias = [n for n in self.layers if n.endswith(("MLM-Bias", "Output-Bias"))]
         return self.layers[table], self.layers[bias[0]] if bias else None
 
-    def training_model(self, smoothing=0.0, weights=False, chunk=512):
+    def training_model(self, smoothing=0.0, topk=None, weights=False, chunk=512):
         """A Keras model that trains this one; see `models.training_model`."""
-        return training_model(self, smoothing, weights, chunk)
+        return training_model(self, smoothing, topk, weights, chunk)
 
     @property
     def language_model(self):
@@ -111,7 +111,7 @@ class Decoding:
         last = ops.cast(lengths, "int32")[:, None] - 1
         self._hide_padding(ctx, length, last)
         ctx.cache = Cache(slots)
-        logits = self._logits(ctx, last)
+        logits = self.logits_at(ctx, last)
         valid = batch_gather(
             ops.broadcast_to(ctx.visible, (batch, 1, length, length))[:, 0], last
         )
@@ -162,7 +162,7 @@ class Decoding:
         slots = ops.shape(valid)[1]
         ctx.cache = Cache(slots, slot, state["blocks"], fixed["memory"])
         self.placed(ctx, keys)
-        logits = self._logits(ctx)
+        logits = self.logits_at(ctx)
         changed = {"blocks": ctx.cache.blocks, "valid": valid, "keys": keys}
         return logits, {**state, **changed, "next": state["next"] + 1}
 
@@ -179,7 +179,7 @@ class Decoding:
             shown = ops.logical_and(shown, ops.not_equal(segments, 0))
         return shown
 
-    def _logits(self, ctx, last=None):
+    def logits_at(self, ctx, last=None):
         """Logits (R, V) at the indices `last: (R, 1)`, by default of the only token."""
         ctx.logits_only, outer, self.ctx = True, self.ctx, ctx
         try:

@@ -46,10 +46,11 @@ class NextTokens(Layer):
         return None
 
 
-def training_model(t, smoothing=0.0, weights=False, chunk=512):
+def training_model(t, smoothing=0.0, topk=None, weights=False, chunk=512):
     """A Keras model of the Transformer's inputs whose loss is that of its next tokens.
 
-    t: a built Transformer that generates; smoothing: label smoothing; weights: take
+    t: a built Transformer that generates; smoothing: label smoothing; topk: sparse
+    softmax of the k largest logits (https://kexue.fm/archives/8046); weights: take
     one more input, Input-Weight (B, T), of the tokens as targets; chunk: tokens whose
     logits exist at once. UniLM counts the tokens of segment 1, others all but padding.
     Train with `compile(optimizer)` and batches (inputs, None). Raises ValueError for a
@@ -67,5 +68,5 @@ def training_model(t, smoothing=0.0, weights=False, chunk=512):
     labels, shares = NextTokens(model.visibility, model.pad_token_id)(
         [ids, segments, *extra]
     )
-    loss = VocabularyLoss(*model.vocabulary_layers(), smoothing, chunk)
+    loss = VocabularyLoss(*model.vocabulary_layers(), smoothing, topk, chunk)
     return keras.Model([*inputs, *extra], loss([states, labels, shares]))

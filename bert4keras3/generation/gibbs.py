@@ -1,0 +1,133 @@
+"""Gibbs sampling: a masked language model as a generator of texts.
+
+B chains, T tokens, V vocabulary.
+"""
+
+import numpy as np
+from keras import ops
+
+from bert4keras3.backend import runtime
+from bert4keras3.backend.hashing import row_uniform
+from bert4keras3.generation import prompts as P
+from bert4keras3.generation.logits import Forbid, History
+from bert4keras3.generation.sampling import Sampling, row_keys
+
+SPECIAL = ("pad", "start", "end", "mask", "unk")
+
+
+class GibbsSampler:
+    """Draws texts from a masked language model (https://kexue.fm/archives/8119).
+
+    transformer: a Transformer or the Keras model of build_transformer_model, an encoder
+    with with_mlm=True; tokenizer: of the texts; mask_id: default the tokenizer's;
+    forbidden: ids that are never drawn, default the tokenizer's special tokens.
+    A step masks one place of every text and draws it anew from the model's
+    probabilities; all chains of a call run in one compiled loop.
+    Raises ValueError for a model without masked-LM head.
+    """
+
+    def __init__(self, transformer, tokenizer, mask_id=None, forbidden=None):
+        self.transformer = getattr(transformer, "transformer", transformer)
+        t = self.transformer
+        if t.visibility != "encoder" or not getattr(t, "with_mlm", False):
+            raise ValueError(
+                f"GibbsSampler needs an encoder with a masked-LM head: build the "
+                f"{type(t).__name__} with with_mlm=True and application='encoder'."
+            )
+        self.tokenizer = tokenizer
+        ids = [getattr(tokenizer, f"_token_{name}_id", None) for name in SPECIAL]
+        known = tuple(sorted({one for one in ids if one is not None}))
+        self.forbidden = known if forbidden is None else tuple(forbidden)
+        self.mask_id = tokenizer._token_mask_id if mask_id is None else mask_id
+        self.bucketed = runtime.BACKEND != "torch"
+        self.programs = {}
+
+    def __call__(self, texts, steps=1000, every=None, strategy=None, seed=0, free=None):
+        """Texts after `steps` steps, one per chain, or lists of snapshots.
+
+        texts: for every chain a text, a list of ids with start and end token, or a
+        number of tokens, which begin masked; every: take a snapshot after that many
+        steps each; strategy: Sampling(...), default from the full softmax; seed: see
+        `row_keys`; free: for every chain the places that may change, default all but
+        the first and the last. Raises ValueError for a chain without a free place.
+        """
+        rows = [self._ids(one) for one in texts]
+        batch = self._batch(rows, free, seed)
+        strategy, snapshots = strategy or Sampling(), []
+        ids, done = batch["ids"], 0
+        while done < steps:
+            count = min(every or steps, steps - done)
+            run = self._program(strategy, batch)
+            ids = run({**batch, "ids": ids}, *map(_integer, (done, count)))
+            snapshots.append(ops.convert_to_numpy(ids))
+            done += count
+        found = [
+            [self._text(one[row, : len(ids)]) for one in snapshots]
+            for row, ids in enumerate(rows)
+        ]
+        return found if every else [one[-1] for one in found]
+
+    def _ids(self, one):
+        if isinstance(one, str):
+            return self.tokenizer.encode(one)[0]
+        if isinstance(one, (int, np.integer)):
+            start, end = self.tokenizer._token_start_id, self.tokenizer._token_end_id
+            return [start, *[self.mask_id] * int(one), end]
+        return list(one)
+
+    def _text(self, ids):
+        return self.tokenizer.decode([int(one) for one in ids])
+
+    def _batch(self, rows, free, seed):
+        pad = self.transformer.pad_token_id or 0
+        ids = P.padded(rows, pad, self.bucketed)
+        open_places = np.zeros(ids.shape, bool)
+        for row, one in enumerate(rows):
+            places = range(1, len(one) - 1) if free is None else free[row]
+            open_places[row, list(places)] = True
+            if not open_places[row].any():
+                raise ValueError(f"Chain {row} has no place that may change.")
+        batch = {"ids": ids, "free": open_places, "keys": row_keys(seed, len(rows))}
+        return {name: ops.convert_to_tensor(one) for name, one in batch.items()}
+
+    def _program(self, strategy, batch):
+        if strategy not in self.programs:
+            loop = gibbs_loop(
+                self.transformer, self.mask_id, strategy, Forbid(self.forbidden)
+            )
+            variables = self.transformer.model.variables
+            self.programs[strategy] = runtime.compiled(loop, variables)
+        return self.programs[strategy]
+
+
+def _integer(value):
+    return ops.convert_to_tensor(value, "int32")
+
+
+def gibbs_loop(t, mask_id, strategy, rule):
+    """A function of a batch and the numbers of done and further steps -> ids (B, T)."""
+
+    def loop(batch, done, count):
+        keys, free = batch["keys"], batch["free"]
+        rows, length = ops.shape(free)
+        columns = ops.expand_dims(ops.arange(length), 0)
+
+        def step(i, ids):
+            # Even numbers choose the place, odd ones the token.
+            uniform = row_uniform(keys, 2 * i, length)
+            place = ops.argmax(ops.where(free, uniform, -1.0), axis=-1)
+            place = ops.cast(place, "int32")[:, None]
+            here = columns == place
+            masked = ops.where(here, mask_id, ids)
+            inputs = [masked]
+            if t.segment_vocab_size:
+                inputs.append(ops.zeros_like(masked))
+            logits = t.logits_at(t.context(inputs), place)
+            history = History(masked, ops.sum(ops.ones_like(ids), axis=1), i, None)
+            drawn = strategy(rule(logits, history), keys, 2 * i + 1)
+            return i + 1, ops.where(here, drawn[:, None], ids)
+
+        end = done + count
+        return ops.while_loop(lambda i, ids: i < end, step, (done, batch["ids"]))[1]
+
+    return loop
