@@ -14,8 +14,8 @@ def linear_cross_entropy(
     x: (N, D); table: (V, D); bias: (V,) or None; labels: integers (N,); weights:
     (N,), not trained; smoothing: share of every target that is spread over the
     vocabulary; topk: of the logits only the k largest are in the denominator, the
-    sparse softmax (https://kexue.fm/archives/8046); chunk: C; training: also compute the gradients. Returns a float32
-    scalar.
+    sparse softmax (https://kexue.fm/archives/8046); chunk: C; training: also
+    compute the gradients. Returns a float32 scalar.
 
     Tokens of weight 0 come last and are skipped. A chunk's logits (C, V) give its part
     of the loss and of the gradients at once, so that nothing is computed twice and no

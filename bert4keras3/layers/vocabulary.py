@@ -13,7 +13,8 @@ class VocabularyLoss(Layer):
     table: layer with the output table, `embeddings: (V, D)` or `kernel: (D, V)`; bias:
     layer whose `beta: (V,)` is added to the logits, or None; both keep their weights.
     smoothing: share of the target spread over the vocabulary; topk: sparse softmax,
-    see `backend.vocabulary`; chunk: tokens whose logits are computed at once. Tokens of weight 0 cost nothing.
+    see `backend.vocabulary`; chunk: tokens whose logits are computed at once.
+    Tokens of weight 0 cost nothing.
     Called with [states (B, T, D), labels (B, T), weights (B, T)]: adds the loss to the
     model's, returns the states.
     """
