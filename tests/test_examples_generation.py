@@ -17,6 +17,12 @@ def test_titles(tmp_path, capsys):
     assert "->" in capsys.readouterr().out
 
 
+def test_gibbs_sampling(capsys):
+    found = load("basic_gibbs_sampling_via_mlm").main(["--smoke", "--chains=2"])
+    assert [len(one) for one in found] == [2, 2]
+    assert "chain 1" in capsys.readouterr().out
+
+
 def test_scores_of_titles():
     scores = load("task_seq2seq_autotitle_csl").scores
     found = scores(["水稻病害识别", ""], ["水稻病害识别", "风力发电"])
