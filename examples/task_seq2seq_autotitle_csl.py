@@ -47,6 +47,7 @@ def scores(titles, references):
     from rouge_chinese import Rouge
     from sacrebleu import corpus_bleu
 
+    titles, references = ([x.lower() for x in both] for both in (titles, references))
     spaced = [[" ".join(text) or " " for text in both] for both in (titles, references)]
     full = [i for i, text in enumerate(spaced[0]) if text.strip()]
     found = Rouge().get_scores(*([one[i] for i in full] for one in spaced))

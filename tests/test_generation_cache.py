@@ -20,8 +20,10 @@ def cached_logits(d, given, answers):
         return ops.stack(logits, axis=1)
 
     keys = np.zeros(len(given), "int32")
-    chosen = [d.prompt(one) for one in given]
-    batch = d.tensors(d.batch(chosen, list(range(len(given))), keys, []))
+    chosen = [d.prompt(one, d.settings) for one in given]
+    new = d.settings.segment_id
+    batch = d.batch(chosen, list(range(len(given))), keys, segment_id=new)
+    batch = d.tensors(batch)
     rows = len(batch["lengths"])  # the last prompt once more, up to a power of two
     answers = answers[np.minimum(np.arange(rows), len(given) - 1)]
     run = runtime.compiled(read, d.transformer.model.variables)

@@ -100,6 +100,19 @@ def test_training_model_has_the_loss_of_the_logits(case):
     assert model.test_on_batch(inputs) < expected[1] * 1.5
 
 
+def test_fit_from_a_generator_of_several_lengths():
+    t = build("bert", "unilm")
+    model = t.training_model(chunk=8)
+    model.compile(keras.optimizers.SGD(0.1))
+
+    def batches():
+        for length in (8, 12, 8, 12):
+            yield tuple(batch(t, length=length)[0]), None
+
+    history = model.fit(batches(), steps_per_epoch=4, verbose=0, shuffle=False)
+    assert np.isfinite(history.history["loss"][0])
+
+
 def test_smoothing_is_checked():
     with pytest.raises(ValueError, match="smoothing must be in"):
         build("gpt2").training_model(smoothing=1.0)

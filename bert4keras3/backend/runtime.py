@@ -243,7 +243,16 @@ def compiled(function, variables):
         with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
             return function(*tensors)
 
-    return lambda *tensors: program([one.value for one in variables], *tensors)
+    def run(*tensors):
+        if not all(map(has_value, variables)):
+            raise RuntimeError(
+                "The weights are with the training step: while jax trains, read "
+                "`self.model` of the callback before you call the model, or generate "
+                "at the end of an epoch."
+            )
+        return program([one.value for one in variables], *tensors)
+
+    return run
 
 
 def has_value(variable):

@@ -22,15 +22,14 @@ def linear_cross_entropy(
     logits wait for the backward pass (as https://arxiv.org/abs/2410.10989 does).
     """
     size = ops.shape(x)[0]
-    chunk = min(chunk, size)
+    chunk = min(chunk, size) if isinstance(size, int) else chunk
     fixed = [
         ops.stop_gradient(ops.cast(one, "float32"))
         for one in (x, table, ops.zeros(()) if bias is None else bias, weights)
     ]
     order = ops.argsort(ops.cast(ops.equal(fixed[3], 0), "int32"))
-    short = -size % chunk
-    rows = ops.pad(order, [[0, short]]) if short else order
-    real = ops.arange(size + short) < size
+    rows = ops.pad(order, [[0, chunk - 1]])  # the last chunk may reach beyond
+    real = ops.arange(ops.shape(rows)[0]) < size
     count = ops.sum(ops.cast(ops.not_equal(fixed[3], 0), "int32"))
     how = (chunk, smoothing, topk, training)
     step = _chunks(fixed, labels, rows, real, *how)

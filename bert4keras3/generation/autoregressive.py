@@ -20,7 +20,8 @@ class AutoRegressiveDecoder:
     start token included. Subclasses define `predict(inputs, output_ids, states)`,
     decorated with `wraps`, as with bert4keras. Without a `predict` pass transformer,
     a Transformer or the Keras model of build_transformer_model: the same searches then
-    run compiled, with a cache. Outputs hold the start and the end token.
+    run compiled, with a cache; the start token stands behind the prompt. Outputs hold
+    the start and the end token.
     """
 
     def __init__(self, start_id, end_id, maxlen, minlen=1, transformer=None):
@@ -41,7 +42,7 @@ class AutoRegressiveDecoder:
             self.decoder = Decoder(
                 transformer,
                 start_id=start_id,
-                end_id=end_id,
+                end_id=() if end_id is None else end_id,
                 maxlen=maxlen,
                 least=minlen - self.first_output_ids.shape[1],
             )
@@ -114,7 +115,7 @@ class AutoRegressiveDecoder:
         """
         if self.decoder is not None:
             strategy = BeamSearch(topk, temperature=temperature)
-            return self._compiled(inputs, strategy, 1, min_ends)[0]
+            return self._compiled(inputs, strategy, 1, min_ends, states)[0]
         inputs = [np.array([one]) for one in inputs]
         ids, totals = self.first_output_ids, np.zeros(1)
         for step in range(self.maxlen):
@@ -158,7 +159,7 @@ class AutoRegressiveDecoder:
         if self.decoder is not None:
             seed = np.random.randint(2**31) if seed is None else seed
             strategy = Sampling(temperature, topk, topp)
-            found = self._compiled(inputs, strategy, n, min_ends, seed)
+            found = self._compiled(inputs, strategy, n, min_ends, states, seed)
             return sorted(found, key=len)
         choice = (np.random if seed is None else np.random.RandomState(seed)).choice
         inputs = [np.array([one]) for one in inputs]
@@ -187,8 +188,12 @@ class AutoRegressiveDecoder:
         ends = ids == self.end_id
         return ends[:, -1] & (ends.sum(axis=1) >= min_ends)
 
-    def _compiled(self, inputs, strategy, n, min_ends, seed=0):
+    def _compiled(self, inputs, strategy, n, min_ends, states, seed=0):
         """The same on the cached model: list of n arrays of ids."""
+        if states is not None:
+            raise ValueError("states are for a predict of your own, not for a model.")
+        # bert4keras counts the start token among the ends, if it is one.
+        min_ends = max(min_ends - int((self.first_output_ids == self.end_id).sum()), 1)
         prompt = tuple(inputs) if len(inputs) > 1 else inputs[0]
         outputs = self.decoder.generate([prompt], strategy, n, seed, min_ends=min_ends)
         outputs = outputs[0]
@@ -212,9 +217,11 @@ def _rows(tree, index, rows):
         return {key: _rows(one, index, rows) for key, one in tree.items()}
     if isinstance(tree, (list, tuple)):
         return type(tree)(_rows(one, index, rows) for one in tree)
-    if getattr(tree, "shape", ())[:1] == (rows,):
+    if tuple(getattr(tree, "shape", ()))[:1] != (rows,):
+        return tree
+    if isinstance(tree, np.ndarray):
         return tree[index]
-    return tree
+    return keras.ops.take(tree, np.arange(rows)[index], axis=0)
 
 
 def _draw(scores, topk, topp, choice):

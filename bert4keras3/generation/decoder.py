@@ -8,12 +8,15 @@ from keras import ops
 from bert4keras3.backend import runtime
 from bert4keras3.generation import prompts as P
 from bert4keras3.generation.beam import BeamSearch, legacy_search
-from bert4keras3.generation.loop import Ends, Start, map_rows, sample_loop
+from bert4keras3.generation.loop import Ends, sample_loop
+from bert4keras3.generation.prompting import Prompting
 from bert4keras3.generation.ranked_beam import RankedSearch
 from bert4keras3.generation.sampling import Greedy, answer_keys, chooser, row_keys
 from bert4keras3.generation.scoring import token_log_probs
 from bert4keras3.generation.settings import Settings
 from bert4keras3.generation.streaming import stream_ids, stream_text
+
+PROGRAMS = 32  # compiled programs that a decoder keeps
 
 
 class Output(NamedTuple):
@@ -26,7 +29,7 @@ class Output(NamedTuple):
     score: float | None
 
 
-class Decoder:
+class Decoder(Prompting):
     """Generates texts with a language model or an encoder-decoder.
 
     transformer: a Transformer or the Keras model that build_transformer_model
@@ -71,17 +74,20 @@ class Decoder:
         outputs = self.generate(
             [texts] if single else texts, strategy, n or 1, seed, **options
         )
-        answers = [[self.decode(one.ids) for one in row] for row in outputs]
+        ends = self._ends_of(options)
+        answers = [[self.decode(one.ids, ends) for one in row] for row in outputs]
         answers = [row[0] for row in answers] if n is None else answers
         return answers[0] if single else answers
 
-    def decode(self, ids):
-        """The text of new ids without end tokens; ValueError without a tokenizer."""
+    def decode(self, ids, end_ids=None):
+        """The text of new ids without end tokens; ValueError without a tokenizer.
+
+        end_ids: tuple, default the decoder's own.
+        """
         if self.tokenizer is None:
             raise ValueError("Pass a tokenizer to Decoder, or call its generate().")
-        return self.tokenizer.decode(
-            [int(one) for one in ids if one not in self.settings.end_ids]
-        )
+        ends = self.settings.end_ids if end_ids is None else end_ids
+        return self.tokenizer.decode([int(one) for one in ids if one not in ends])
 
     def generate(self, prompts, strategy=None, n=1, seed=0, conditions=(), **changes):
         """Continue prompts: for each a list of n Outputs.
@@ -93,8 +99,14 @@ class Decoder:
         prompts the model has no ids or positions for.
         """
         strategy, settings = strategy or Greedy(), self.settings.changed(**changes)
-        prompts = self.checked(prompts, settings)
-        conditions = [np.asarray(one) for one in conditions]
+        if not callable(strategy) and not isinstance(strategy, BeamSearch):
+            raise ValueError(
+                "strategy must be Greedy(), Sampling(...) or BeamSearch(...). "
+                f"Received: {strategy!r}"
+            )
+        prompts = self.checked(prompts, settings, conditions)
+        if not prompts:
+            return []
         beams = isinstance(strategy, BeamSearch)
         if beams and n > (strategy.size if strategy.length_penalty is not None else 1):
             raise ValueError(
@@ -104,11 +116,12 @@ class Decoder:
         keys = row_keys(seed, len(prompts))
         outputs = [None] * len(prompts)
         for numbers in P.batches(prompts, self.batch_size, self.bucketed):
-            batch = self.batch(prompts, numbers, keys, conditions)
+            new = settings.segment_id
+            batch = self.batch(prompts, numbers, keys, conditions, new)
             results = self._run(batch, strategy, n, settings)
             for number, *result in zip(numbers, *results, strict=False):
                 outputs[number] = [
-                    Output(ids[:length], None if score is None else float(score))
+                    Output(ids[:length], float(score) if beams else None)
                     for ids, length, score in zip(*result, strict=True)
                 ][:n]
         return outputs
@@ -120,7 +133,10 @@ class Decoder:
         without a tokenizer ids.
         """
         ids = stream_ids(self, prompt, strategy, seed, **options)
-        return ids if self.tokenizer is None else stream_text(self, ids)
+        if self.tokenizer is None:
+            return ids
+        ends = self._ends_of(options)
+        return stream_text(self, ids, ends)
 
     def log_prob(self, prompts, answers):
         """log p of each answer behind its prompt, float32 (N,).
@@ -140,85 +156,47 @@ class Decoder:
 
         texts: texts or lists of token ids, for a language model.
         """
-        prompts = [self.prompt(one) for one in texts]
+        prompts = [self.prompt(one, self.settings) for one in texts]
+        if not prompts or any(len(one.ids) < 2 for one in prompts):
+            raise ValueError("Perplexity needs texts, of two tokens or more each.")
         pairs = [(one.ids[:1], one.ids[1:]) for one in prompts]
         logs = self.token_log_probs(*map(list, zip(*pairs, strict=True)))
         return np.exp([-np.mean(one) for one in logs]).astype("float32")
-
-    def checked(self, prompts, settings):
-        """The prompts as `Prompt`s, with ids and positions the model has."""
-        prompts = [self.prompt(one) for one in prompts]
-        P.check_ids(prompts, self.model.vocab_size)
-        self.check_room(prompts, settings.maxlen)
-        return prompts
-
-    def answer_ids(self, text):
-        """Ids of an answer: those of the text without start, with an end token."""
-        ids = self.settings.encode(text)
-        start = getattr(self.tokenizer, "_token_start_id", None)
-        ids = ids[1:] if start is not None and ids[0] == start else ids
-        ends = self.settings.end_ids
-        return ids if not ends or ids[-1] in ends else [*ids, ends[0]]
-
-    def prompt(self, given):
-        """A prompt as users give it, as ids, segments and source."""
-        settings = self.settings
-        return P.as_prompt(given, settings.encode, settings.start_id, self.two_sides)
-
-    def check_room(self, prompts, maxlen):
-        limit = self.model.position_limit
-        longest = max((len(one.ids) for one in prompts), default=0)
-        if limit is not None and longest + maxlen > limit:
-            raise ValueError(
-                f"A prompt of {longest} tokens and maxlen={maxlen} new ones need more "
-                f"than the model's {limit} positions: shorten the prompt or lower "
-                "maxlen."
-            )
-
-    def batch(self, prompts, numbers, keys, conditions):
-        """Arrays of a batch; a row of padding is the last prompt once more."""
-        count = len(numbers)
-        rows = P.bucketed_rows(count, self.batch_size) if self.bucketed else count
-        numbers = [*numbers, *[numbers[-1]] * (rows - count)]
-        chosen = [prompts[number] for number in numbers]
-        pad = self.model.pad_token_id or 0
-        batch = {
-            "ids": P.padded([one.ids for one in chosen], pad, self.bucketed),
-            "lengths": np.array([len(one.ids) for one in chosen], "int32"),
-            "keys": keys[numbers],
-        }
-        if self.two_sides:
-            batch["source"] = P.padded(
-                [one.source for one in chosen], pad, self.bucketed
-            )
-        elif self.model.segment_vocab_size:
-            segments = [one.segments for one in chosen]
-            batch["segments"] = P.padded(segments, 0, self.bucketed)
-            own = [one.segments[-1] for one in chosen]
-            new = self.settings.segment_id
-            batch["new_segment"] = np.array(
-                own if new is None else [new] * rows, "int32"
-            )
-        batch["conditions"] = tuple(one[numbers] for one in conditions)
-        return batch
 
     def _run(self, batch, strategy, n, settings):
         """ids, lengths and scores, numpy (B, answers, ...), of one batch."""
         size = P.bucket(settings.maxlen) if self.bucketed else settings.maxlen
         key = (strategy, n, settings.program_key(), size)
-        if key not in self.programs:
-            self.programs[key] = runtime.compiled(
-                self._program(strategy, n, settings, size),
-                self.transformer.model.variables,
-            )
-        limit = np.array(settings.maxlen, "int32")
-        outputs = self.programs[key](self.tensors(batch), ops.convert_to_tensor(limit))
+        program = self.kept(key, lambda: self._program(strategy, n, settings, size))
+        limit = ops.convert_to_tensor(np.array(settings.maxlen, "int32"))
+        outputs = self.run(program, self.tensors(batch), limit)
         return [ops.convert_to_numpy(one) for one in outputs]
 
-    @staticmethod
-    def tensors(batch):
-        """The arrays of a batch as tensors."""
-        return map_rows(ops.convert_to_tensor, batch)
+    def _ends_of(self, options):
+        """The end tokens of a call with these options."""
+        changes = {k: one for k, one in options.items() if k != "conditions"}
+        return self.settings.changed(**changes).end_ids
+
+    def kept(self, key, make):
+        """The compiled function of that key; of the last PROGRAMS ones."""
+        try:
+            found = self.programs.pop(key, None)
+        except TypeError as error:
+            raise ValueError(
+                "Strategies and rules must be hashable: frozen dataclasses without "
+                f"lists inside. Received: {key!r:.300}"
+            ) from error
+        if found is None:
+            found = runtime.compiled(make(), self.transformer.model.variables)
+            if len(self.programs) >= PROGRAMS:
+                del self.programs[next(iter(self.programs))]
+        self.programs[key] = found
+        return found
+
+    def run(self, program, *tensors):
+        """Call a program; a pass belongs to the builder, hence one at a time."""
+        with self.transformer.lock:
+            return program(*tensors)
 
     def _program(self, strategy, n, settings, size):
         """The function that is compiled: prompts in, new tokens out."""
@@ -244,34 +222,3 @@ class Decoder:
             return ops.reshape(out, (*shape, size)), lengths, scores
 
         return program
-
-    def start(self, batch, limit, size):
-        """Read the prompts of a batch: (Start, step) of the loops, and `fixed`."""
-        ids, length = batch["ids"], ops.shape(batch["ids"])[1]
-        logits, state, fixed = self.transformer.prefill(
-            self.model_inputs(batch),
-            batch["lengths"],
-            length + size,
-            batch.get("new_segment"),
-            batch["conditions"],
-        )
-
-        def step(ids, i, state):
-            return self.model.step(ids, length + i, state, fixed)
-
-        tokens = ops.pad(ids, [[0, 0], [0, size]])
-        start = Start(logits, state, tokens, batch["lengths"], limit, size)
-        return start, step, fixed
-
-    def model_inputs(self, batch):
-        """The inputs of the transformer, in its order."""
-        if self.two_sides:
-            return [batch["source"], batch["ids"]]
-        inputs = [batch["ids"]]
-        if "segments" in batch:
-            inputs.append(batch["segments"])
-        if self.model.config.options.get("custom_position_ids"):
-            positions = ops.arange(ops.shape(batch["ids"])[1])
-            positions = ops.broadcast_to(positions, ops.shape(batch["ids"]))
-            inputs.append(ops.cast(positions, self.model.position.ids_dtype))
-        return inputs

@@ -133,6 +133,8 @@ class Force:
     def __call__(self, logits, history):
         ids = [-1 if one is None else int(one) for one in self.ids]
         size = ops.shape(logits)[1]
+        wrong = [one for one in ids if not -1 <= one < size]
+        _check(not wrong, "ids", f"ids in [0, {size})", wrong)
         step = ops.minimum(history.step, len(ids) - 1)
         wanted = ops.take(ops.convert_to_tensor(ids, "int32"), step)
         free = ops.logical_or(history.step >= len(ids), wanted < 0)

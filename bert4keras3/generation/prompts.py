@@ -20,6 +20,12 @@ class Prompt:
     segments: tuple
     source: tuple | None = None
 
+    def extended(self, ids, segment=None):
+        """With further ids, of that segment or of the last token's."""
+        segment = self.segments[-1] if segment is None else segment
+        segments = self.segments + (segment,) * len(ids)
+        return Prompt(self.ids + tuple(ids), segments, self.source)
+
 
 def as_prompt(given, encode, start_id, two_sides):
     """Make a Prompt of a text, a list of ids or a pair (ids, segments or prefix).
@@ -30,12 +36,17 @@ def as_prompt(given, encode, start_id, two_sides):
     """
     if isinstance(given, str):
         given = encode(given)
-    if not len(given):
+    if hasattr(given, "__len__") and not len(given):
         raise ValueError("A prompt needs at least one token. Received an empty one.")
-    pair = isinstance(given, tuple) and len(given) == 2 and np.ndim(given[0]) == 1
-    ids, second = given if pair else (given, None)
+    ids, second = given if is_pair(given) else (given, None)
     ids = _ids(ids)
     if two_sides:
+        if second is not None and len(second) == len(ids) and set(second) <= {0, 1}:
+            raise ValueError(
+                "An encoder-decoder reads no segment ids: its prompt is a list of ids, "
+                "or a pair of these and the first ids of the answer. Received a pair "
+                "whose second part looks like segment ids."
+            )
         prefix = () if start_id is None else (start_id,)
         prefix += () if second is None else _ids(second)
         if not prefix:
@@ -53,6 +64,11 @@ def as_prompt(given, encode, start_id, two_sides):
     return Prompt(ids, segments)
 
 
+def is_pair(given):
+    """Whether a prompt is a tuple of two lists."""
+    return isinstance(given, tuple) and len(given) == 2 and np.ndim(given[0]) == 1
+
+
 def _ids(values):
     array = np.asarray(values)
     if array.ndim != 1 or array.dtype.kind not in "iu" or not array.size:
@@ -63,9 +79,25 @@ def _ids(values):
     return tuple(int(one) for one in array)
 
 
-def check_ids(prompts, vocab_size):
-    """Raise ValueError for ids that are no rows of the token table."""
+def check_segments(prompts, new, size):
+    """Raise ValueError for segment ids that are no rows of a table of that size."""
+    if not size:
+        return
+    found = {one for prompt in prompts for one in prompt.segments} | {new or 0}
+    wrong = [one for one in found if not 0 <= one < size]
+    if wrong:
+        raise ValueError(f"Segment ids must be in [0, {size}). Received: {wrong[0]}")
+
+
+def check_ids(prompts, vocab_size, pad_token_id=None):
+    """Raise ValueError for ids that are no rows of the token table, and for padding."""
     for number, prompt in enumerate(prompts):
+        read = prompt.ids if prompt.source is None else prompt.source
+        if pad_token_id is not None and len(read) > 1 and read[-1] == pad_token_id:
+            raise ValueError(
+                f"Prompt {number} ends with padding (id {pad_token_id}): pass prompts "
+                "as long as they are, the decoder pads them."
+            )
         for ids in (prompt.ids, prompt.source or ()):
             wrong = [one for one in ids if not 0 <= one < vocab_size]
             if wrong:
@@ -103,9 +135,14 @@ def bucketed_rows(count, most):
     return min(1 << (count - 1).bit_length(), max(most, count))
 
 
-def padded(rows, value, bucketed):
-    """Rows of ids as an int32 array (B, length or bucket), `value` behind them."""
+def padded(rows, value, bucketed, limit=None):
+    """Rows of ids as an int32 array (B, length or bucket), `value` behind them.
+
+    limit: length that a bucket must not exceed.
+    """
     longest = max(len(row) for row in rows)
     # One key alone makes Keras warn about a softmax over nothing.
     length = bucket(longest) if bucketed else max(longest, 2)
+    if limit is not None:
+        length = max(min(length, limit), longest)
     return sequence_padding(rows, length=length, value=value).astype("int32")

@@ -29,7 +29,9 @@ class RankedSearch:
         v = self.beams.run(own, self.select, self.unfinished)
         scores, order = ops.top_k(v["ended"], self.options.size)
         order = ops.cast(order, "int32")
-        return by_beam(v["texts"], order), by_beam(v["lengths"], order), scores
+        # What never ended is no text, but has a place: it is empty.
+        lengths = ops.where(scores > NEVER / 2, by_beam(v["lengths"], order), 0)
+        return by_beam(v["texts"], order), lengths, scores
 
     def unfinished(self, i, v):
         """Whether some text may still become better."""
@@ -77,6 +79,7 @@ class RankedSearch:
         order = ops.cast(order, "int32")
         length = ops.cast(i + 1, "float32") ** self.options.length_penalty
         hopeless = running[:, 0] / length <= ops.min(ranked["ended"], axis=1)
+        hopeless = ops.logical_or(hopeless, running[:, 0] <= NEVER / 2)
         done = ops.logical_or(v["done"], hopeless)
         if self.options.early_stopping:
             done = ops.logical_or(done, ops.all(ranked["ended"] > NEVER / 2, axis=1))
@@ -106,6 +109,7 @@ class RankedSearch:
         first = ops.arange(2 * self.size) < self.size
         new = ops.logical_and(over, first)
         new = ops.logical_and(new, ops.logical_not(v["done"][:, None]))
+        new = ops.logical_and(new, scores > NEVER / 2)
         scores = ops.where(new, scores / length, NEVER)
         ended, order = ops.top_k(
             ops.concatenate([v["ended"], scores], axis=1), self.size

@@ -85,8 +85,10 @@ def row_keys(seed, rows):
     """One key below 2**31 per row, int32 numpy (rows,).
 
     seed: an int for the whole batch, or one per row: a row of a seed of its own is
-    drawn alike in every batch. Raises ValueError for another number of seeds.
+    drawn alike in every batch; None draws a seed. Raises ValueError for another number
+    of seeds.
     """
+    seed = np.random.SeedSequence().entropy if seed is None else seed
     if np.ndim(seed) == 0:
         seeds = [[int(seed), row] for row in range(rows)]
     elif len(seed) == rows:

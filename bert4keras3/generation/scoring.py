@@ -3,11 +3,11 @@
 import numpy as np
 from keras import ops
 
-from bert4keras3.backend import runtime
 from bert4keras3.generation import prompts as P
 
 
 def _program(decoder):
+    """The function of a batch, labels and real places -> log p (B, T)."""
     t = decoder.transformer
 
     def program(batch, labels, real):
@@ -21,7 +21,7 @@ def _program(decoder):
         logs = chosen - ops.logsumexp(logits, axis=-1)
         return ops.where(real, logs, 0.0)
 
-    return runtime.compiled(program, t.model.variables)
+    return program
 
 
 def token_log_probs(decoder, prompts, answers):
@@ -35,30 +35,28 @@ def token_log_probs(decoder, prompts, answers):
             f"{len(prompts)} prompts need as many answers of one token or more. "
             f"Received: {[len(one) for one in answers]}"
         )
-    prompts = [decoder.prompt(one) for one in prompts]
-    whole = [_joined(decoder, *one) for one in zip(prompts, answers, strict=True)]
+    if decoder.transformer.layer_norm_conds[0] is not None:
+        raise ValueError("Scores of a model with layer_norm_cond are not possible.")
+    settings, new = decoder.settings, decoder.settings.segment_id
+    prompts = [decoder.prompt(one, settings) for one in prompts]
+    whole = [
+        prompt.extended([int(one) for one in answer], new)
+        for prompt, answer in zip(prompts, answers, strict=True)
+    ]
     P.check_ids(whole, decoder.model.vocab_size)
-    decoder.check_room(whole, 0)
-    if "score" not in decoder.programs:
-        decoder.programs["score"] = _program(decoder)
+    P.check_segments(whole, new, decoder.model.segment_vocab_size)
+    decoder.check_room(whole, 1)
+    program = decoder.kept("score", lambda: _program(decoder))
     results = [None] * len(whole)
     for numbers in P.batches(whole, decoder.batch_size, decoder.bucketed):
         keys = np.zeros(len(whole), "int32")
-        batch = decoder.batch(whole, numbers, keys, [])
+        batch = decoder.batch(whole, numbers, keys)
         ids = batch["ids"]
         labels = np.concatenate([ids[:, 1:], np.zeros_like(ids[:, :1])], axis=1)
         real = np.ones_like(labels, dtype=bool)
         tensors = decoder.tensors((batch, labels, real))
-        logs = ops.convert_to_numpy(decoder.programs["score"](*tensors))
+        logs = ops.convert_to_numpy(decoder.run(program, *tensors))
         for row, number in enumerate(numbers):
             start, end = len(prompts[number].ids), len(whole[number].ids)
             results[number] = logs[row, start - 1 : end - 1]
     return results
-
-
-def _joined(decoder, prompt, answer):
-    answer = tuple(int(one) for one in answer)
-    new = decoder.settings.segment_id
-    new = prompt.segments[-1] if new is None else new
-    segments = prompt.segments + (new,) * len(answer)
-    return P.Prompt(prompt.ids + answer, segments, prompt.source)

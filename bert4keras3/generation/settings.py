@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from bert4keras3.generation.logits import MinLength
 
 _NAMES = "maxlen, minlen, start_id, end_id, segment_id, rules, min_ends, least"
@@ -26,6 +28,7 @@ class Settings:
     min_ends: int = 1
     least: int = 1
     encode: Callable | None = None
+    size: int | None = None  # of the vocabulary
 
     def __post_init__(self):
         if self.maxlen < 1 or not 0 <= self.minlen <= self.maxlen:
@@ -39,30 +42,41 @@ class Settings:
         """Fill in what the tokenizer and the config say."""
         model = transformer.language_model
         two_sides = "Input-Context" in model.layers
-        known = {**transformer.given, **_of_class(transformer)}
         given = dict(given)
         if two_sides and given.get("start_id") is None:
-            pad = model.pad_token_id
-            given["start_id"] = known.get("decoder_start_token_id", pad)
+            given["start_id"] = _start_id(transformer, tokenizer)
         if given.get("end_id") is None:
-            given["end_id"] = _end_id(tokenizer, known)
+            given["end_id"] = _end_id(transformer, tokenizer)
         if given.get("segment_id") is None and model.visibility == "unilm":
             given["segment_id"] = 1
         drop_end = not two_sides and model.visibility == "lm"
-        return cls(encode=_encoder(tokenizer, drop_end)).changed(**given)
+        own = cls(encode=_encoder(tokenizer, drop_end), size=model.vocab_size)
+        return own.changed(**given)
 
     def changed(self, **changes):
         """The same with other values; end_id may be one id or several."""
         if "end_id" in changes:
             ends = changes.pop("end_id")
-            ends = ends if isinstance(ends, (tuple, list)) else (ends,)
-            changes["end_ids"] = tuple(int(one) for one in ends)
+            changes["end_ids"] = self._ends(ends)
         if "rules" in changes:
-            changes["rules"] = tuple(changes["rules"])
+            rules = changes["rules"]
+            changes["rules"] = (rules,) if callable(rules) else tuple(rules)
         unknown = sorted(set(changes) - {one.name for one in dataclasses.fields(self)})
         if unknown:
             raise ValueError(f"Unknown settings {unknown}. Expected some of: {_NAMES}")
         return dataclasses.replace(self, **changes)
+
+    def _ends(self, given):
+        """End ids as a tuple; None keeps those there are."""
+        if given is None:
+            return self.end_ids
+        ends = tuple(int(one) for one in np.atleast_1d(np.asarray(given)))
+        wrong = [one for one in ends if self.size and not 0 <= one < self.size]
+        if wrong:
+            raise ValueError(
+                f"end_id must be ids in [0, {self.size}), or (). Received: {given!r}"
+            )
+        return ends
 
     def all_rules(self):
         """The rules, and that which keeps a text from ending before minlen."""
@@ -76,17 +90,41 @@ class Settings:
         return self.minlen, self.end_ids, self.rules, self.min_ends, self.least
 
 
-def _of_class(transformer):
-    end = getattr(transformer, "end_token_id", None)
-    if end is None or transformer.keep_tokens is not None:
-        return {}
-    return {"eos_token_id": end}
+def _told(transformer, name):
+    """An id that the config tells, in the vocabulary that keep_tokens left.
+
+    Raises ValueError when keep_tokens dropped it.
+    """
+    given, kept = transformer.given.get(name), transformer.keep_tokens
+    if name == "eos_token_id" and given is None:
+        given = getattr(transformer, "end_token_id", None)
+    given = given[0] if isinstance(given, list) else given
+    if given is None or kept is None:
+        return given
+    if given not in kept:
+        raise ValueError(
+            f"The config's {name}={given} is not among keep_tokens: keep it, or pass "
+            "end_id and start_id of the new vocabulary."
+        )
+    return list(kept).index(given)
 
 
-def _end_id(tokenizer, known):
+def _start_id(transformer, tokenizer):
+    """First id of an encoder-decoder's answer: the config's, for T5 its padding."""
+    told = _told(transformer, "decoder_start_token_id")
+    if told is not None:
+        return told
+    if getattr(transformer, "end_token_id", None) is None:  # a vocabulary like BERT's
+        start = getattr(tokenizer, "_token_start_id", None)
+        if start is not None:
+            return start
+    return transformer.language_model.pad_token_id
+
+
+def _end_id(transformer, tokenizer):
     """The id that ends a text. Raises ValueError when nobody says it."""
     end = getattr(tokenizer, "_token_end_id", None)
-    end = known.get("eos_token_id") if end is None else end
+    end = _told(transformer, "eos_token_id") if end is None else end
     if end is None:
         raise ValueError(
             "Neither the tokenizer nor the config names a token that ends a text. Pass "

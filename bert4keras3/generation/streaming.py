@@ -1,8 +1,9 @@
 """Streaming: one prompt, token by token, on a compiled step."""
 
+import os
+
 from keras import ops
 
-from bert4keras3.backend import runtime
 from bert4keras3.generation import prompts as P
 from bert4keras3.generation.beam import BeamSearch
 from bert4keras3.generation.logits import History
@@ -15,9 +16,6 @@ def programs(decoder, strategy, settings, size):
 
     first(batch) -> (ids (1,), carried); following(i, carried) likewise, i >= 1.
     """
-    key = ("stream", strategy, settings.program_key(), size)
-    if key in decoder.programs:
-        return decoder.programs[key]
     rules = settings.all_rules()
 
     def pick(i, logits, carried):
@@ -48,10 +46,11 @@ def programs(decoder, strategy, settings, size):
         )
         return pick(i, logits, {**carried, "state": state})
 
-    variables = decoder.transformer.model.variables
-    made = tuple(runtime.compiled(one, variables) for one in (first, following))
-    decoder.programs[key] = made
-    return made
+    key = (strategy, settings.program_key(), size)
+    return tuple(
+        decoder.kept((name, *key), lambda one=one: one)
+        for name, one in (("first", first), ("following", following))
+    )
 
 
 def stream_ids(decoder, prompt, strategy=None, seed=0, conditions=(), **changes):
@@ -62,11 +61,12 @@ def stream_ids(decoder, prompt, strategy=None, seed=0, conditions=(), **changes)
             "Beam search does not know its first token before its last: it cannot "
             "stream. Take Greedy() or Sampling(...)."
         )
-    prompts = decoder.checked([prompt], settings)
-    batch = decoder.batch(prompts, [0], row_keys(seed, 1), conditions)
+    prompts = decoder.checked([prompt], settings, conditions)
+    keys, new = row_keys(seed, 1), settings.segment_id
+    batch = decoder.batch(prompts, [0], keys, conditions, new)
     size = P.bucket(settings.maxlen) if decoder.bucketed else settings.maxlen
     first, following = programs(decoder, strategy, settings, size)
-    ids, carried = first(decoder.tensors(batch))
+    ids, carried = decoder.run(first, decoder.tensors(batch))
     ends = 0
     for i in range(1, settings.maxlen + 1):
         token = int(ops.convert_to_numpy(ids)[0])
@@ -75,16 +75,26 @@ def stream_ids(decoder, prompt, strategy=None, seed=0, conditions=(), **changes)
         over = token in settings.end_ids and ends >= settings.min_ends
         if i == settings.maxlen or (over and i >= settings.least):
             return
-        ids, carried = following(ops.convert_to_tensor(i, "int32"), carried)
+        number = ops.convert_to_tensor(i, "int32")
+        ids, carried = decoder.run(following, number, carried)
 
 
-def stream_text(decoder, ids):
-    """Yield pieces of text from ids: what a new token added that is certain."""
+def stream_text(decoder, ids, end_ids=None):
+    """Yield pieces of text from ids, each when it is certain.
+
+    A token may change what stands before it ("##" joins, a character of several bytes
+    is "\ufffd" until its last one): what changed is said again from there on.
+    """
     known, shown = [], ""
     for one in ids:
         known.append(one)
-        text = decoder.decode(known)
-        # A token may change what stands before it ("##" joins): wait for the next.
-        if text.startswith(shown) and len(text) > len(shown):
-            yield text[len(shown) :]
-            shown = text
+        text = decoder.decode(known, end_ids)
+        if text.endswith("\ufffd"):
+            continue
+        common = len(os.path.commonprefix([shown, text]))
+        if len(text) > common:
+            yield text[common:]
+        shown = text
+    text = decoder.decode(known, end_ids)
+    if len(text) > len(shown):
+        yield text[len(shown) :]

@@ -74,6 +74,11 @@ class Decoding:
         return self
 
     @property
+    def source_limit(self):
+        """Number of positions of an encoder in front, or None."""
+        return
+
+    @property
     def position_limit(self):
         """Number of positions the model has, or None."""
         return self.position.limit(self)
@@ -146,7 +151,8 @@ class Decoding:
     def step(self, ids, slot, state, fixed):
         """Read one token per row: (logits (R, V), the next state).
 
-        ids: (R,); slot: where they go, an int or a scalar tensor.
+        ids: (R,); slot: where they go, an int or a scalar tensor. On torch the state
+        given is used up: its tensors are changed in place.
         """
         ids = ops.cast(ids, "int32")[:, None]
         positions = state["next"][:, None]

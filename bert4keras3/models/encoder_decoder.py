@@ -197,8 +197,15 @@ class EncoderDecoder(Transformer):
         """The decoder's builder."""
         return self._decoder.language_model
 
+    @property
+    def source_limit(self):
+        """Number of positions of the encoder, or None."""
+        return self._encoder.position_limit
+
     def prefill(self, inputs, lengths, slots, segment=None, conditions=()):
         """Run the encoder on inputs[0] and read the prompts inputs[1]."""
+        if conditions or self._decoder.layer_norm_conds[0] is not None:
+            raise ValueError("An encoder-decoder cannot generate with layer_norm_cond.")
         return self._decoder.read(self.context(inputs), lengths, slots)
 
     def table_rows(self):

@@ -25,7 +25,7 @@ class NextTokens(Layer):
     def call(self, inputs):
         ids, second, *given = inputs
         if self.kind == "unilm":
-            weights = ops.cast(second, "float32")
+            weights = ops.cast(second > 0, "float32")
         else:
             weights = ops.cast(real_tokens(ids, self.pad_token_id), "float32")
         for one in given:
@@ -51,8 +51,9 @@ def training_model(t, smoothing=0.0, topk=None, weights=False, chunk=512):
 
     t: a built Transformer that generates; smoothing: label smoothing; topk: sparse
     softmax of the k largest logits (https://kexue.fm/archives/8046); weights: take
-    one more input, Input-Weight (B, T), of the tokens as targets; chunk: tokens whose
-    logits exist at once. UniLM counts the tokens of segment 1, others all but padding.
+    one more input, Input-Weight (B, T), of the tokens as targets, which families that
+    know no padding need (GPT-2, Llama); chunk: tokens whose logits exist at once. UniLM
+    counts the tokens of segment 1, others all but padding.
     Train with `compile(optimizer)` and batches (inputs, None). Raises ValueError for a
     model without a vocabulary head.
     """

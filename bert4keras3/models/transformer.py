@@ -6,6 +6,7 @@ The hooks keep bert4keras's names, because scripts override and call them:
 """
 
 import dataclasses
+import threading
 
 import keras
 
@@ -84,7 +85,7 @@ class Transformer(Blocks, Decoding, Assembly, Weights):
         self.name = name
         self.model = self.ctx = None
         self.awaiting_weights = False
-        self.decoders = {}
+        self.decoders, self.lock = {}, threading.RLock()
         self.attention_caches = {}
         self.layer_norm_conds = [None, None, None]
 

@@ -1,0 +1,126 @@
+"""What a Decoder does with prompts: texts and ids become batches of inputs."""
+
+import numpy as np
+from keras import ops
+
+from bert4keras3.generation import prompts as P
+from bert4keras3.generation.loop import Start, map_rows
+
+
+class Prompting:
+    """Mixin of Decoder; uses its transformer, model, tokenizer and settings."""
+
+    def checked(self, prompts, settings, conditions=()):
+        """The prompts as `Prompt`s, with ids, positions and conditions there are."""
+        if isinstance(prompts, str) or P.is_pair(prompts):
+            raise ValueError(
+                "prompts must be a list of prompts: put a single one into a list. "
+                f"Received: {prompts!r:.200}"
+            )
+        prompts = [self.prompt(one, settings) for one in prompts]
+        model = self.model
+        P.check_ids(prompts, model.vocab_size, model.pad_token_id)
+        P.check_segments(prompts, settings.segment_id, model.segment_vocab_size)
+        self.check_room(prompts, settings.maxlen)
+        for one in conditions:
+            if len(one) != len(prompts):
+                raise ValueError(
+                    f"conditions need a row for each of {len(prompts)} prompts. "
+                    f"Received: {len(one)}"
+                )
+        return prompts
+
+    def prompt(self, given, settings):
+        """A prompt as users give it, as ids, segments and source."""
+        prompt = P.as_prompt(given, settings.encode, settings.start_id, self.two_sides)
+        if self.two_sides or settings.start_id is None:
+            return prompt
+        new = settings.segment_id
+        return prompt.extended((settings.start_id,), new)
+
+    def answer_ids(self, text):
+        """Ids of an answer: those of the text without start, with an end token."""
+        ids = self.settings.encode(text)
+        start = getattr(self.tokenizer, "_token_start_id", None)
+        ids = ids[1:] if start is not None and ids[0] == start else ids
+        ends = self.settings.end_ids
+        return ids if not ends or ids[-1] in ends else [*ids, ends[0]]
+
+    def check_room(self, prompts, maxlen):
+        """Raise ValueError if a side of the model has too few positions."""
+        limit, source_limit = self.model.position_limit, self.transformer.source_limit
+        longest = max((len(one.ids) for one in prompts), default=0)
+        # The last new token is never read.
+        if limit is not None and longest + maxlen - 1 > limit:
+            raise ValueError(
+                f"A prompt of {longest} tokens and maxlen={maxlen} new ones need more "
+                f"than the model's {limit} positions: shorten the prompt or lower "
+                "maxlen."
+            )
+        longest = max((len(one.source or ()) for one in prompts), default=0)
+        if source_limit is not None and longest > source_limit:
+            raise ValueError(
+                f"A prompt of {longest} tokens is longer than the encoder's "
+                f"{source_limit} positions: shorten it."
+            )
+
+    def batch(self, prompts, numbers, keys, conditions=(), segment_id=None):
+        """Arrays of a batch; a row of padding is the last prompt once more."""
+        count = len(numbers)
+        rows = P.bucketed_rows(count, self.batch_size) if self.bucketed else count
+        numbers = [*numbers, *[numbers[-1]] * (rows - count)]
+        chosen = [prompts[number] for number in numbers]
+        pad = self.model.pad_token_id or 0
+        limit, source_limit = self.model.position_limit, self.transformer.source_limit
+        how = {"bucketed": self.bucketed, "limit": limit}
+        batch = {
+            "ids": P.padded([one.ids for one in chosen], pad, **how),
+            "lengths": np.array([len(one.ids) for one in chosen], "int32"),
+            "keys": keys[numbers],
+        }
+        if self.two_sides:
+            how["limit"] = source_limit
+            batch["source"] = P.padded([one.source for one in chosen], pad, **how)
+        elif self.model.segment_vocab_size:
+            batch["segments"] = P.padded([one.segments for one in chosen], 0, **how)
+            own = [one.segments[-1] for one in chosen]
+            new = own if segment_id is None else [segment_id] * rows
+            batch["new_segment"] = np.array(new, "int32")
+        batch["conditions"] = tuple(np.asarray(one)[numbers] for one in conditions)
+        return batch
+
+    @staticmethod
+    def tensors(batch):
+        """The arrays of a batch as tensors."""
+        return map_rows(ops.convert_to_tensor, batch)
+
+    def start(self, batch, limit, size):
+        """Read the prompts of a batch: (Start, step) of the loops, and `fixed`."""
+        ids, length = batch["ids"], ops.shape(batch["ids"])[1]
+        logits, state, fixed = self.transformer.prefill(
+            self.model_inputs(batch),
+            batch["lengths"],
+            length + size,
+            batch.get("new_segment"),
+            batch["conditions"],
+        )
+
+        def step(ids, i, state):
+            return self.model.step(ids, length + i, state, fixed)
+
+        tokens = ops.pad(ids, [[0, 0], [0, size]])
+        start = Start(logits, state, tokens, batch["lengths"], limit, size)
+        return start, step, fixed
+
+    def model_inputs(self, batch):
+        """The inputs of the transformer, in its order."""
+        if self.two_sides:
+            return [batch["source"], batch["ids"]]
+        inputs = [batch["ids"]]
+        if "segments" in batch:
+            inputs.append(batch["segments"])
+        if self.model.config.options.get("custom_position_ids"):
+            positions = ops.arange(ops.shape(batch["ids"])[1])
+            positions = ops.broadcast_to(positions, ops.shape(batch["ids"]))
+            inputs.append(ops.cast(positions, self.model.position.ids_dtype))
+        return inputs
