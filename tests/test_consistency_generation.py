@@ -96,9 +96,8 @@ def compare(pair, name, count):
     assert texts > count // 3  # the model says different things
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_the_same_tokens(pair, name):
-    compare(pair, name, 16)
+def test_the_same_tokens(pair):
+    compare(pair, "beam", 16)
 
 
 @pytest.mark.slow

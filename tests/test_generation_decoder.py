@@ -15,7 +15,8 @@ from bert4keras3.generation import (
 from bert4keras3.models import build_transformer_model
 from bert4keras3.tokenizers import Tokenizer
 
-MAIN = ("bert-unilm", "gpt2", "t5")
+SLOW = pytest.param("bert-unilm", marks=pytest.mark.slow)
+MAIN = ("gpt2", "t5", SLOW)
 
 
 def lists(outputs):
@@ -101,7 +102,7 @@ def test_texts_in_texts_out():
     assert [len(one) for one in many] == [2]
 
 
-@pytest.mark.parametrize("case", ["bert-unilm", "t5"])
+@pytest.mark.parametrize("case", ["t5", SLOW])
 def test_legacy_decoder_runs_compiled_when_given_a_model(case):
     d = decoder(case)
     prompt = prompts(d.transformer)[1]

@@ -6,7 +6,8 @@ from generation_models import decoder, full_logits, prompts
 
 from bert4keras3.generation import BeamSearch, Sampling
 
-MAIN = ("bert-unilm", "gpt2", "t5")
+SLOW = (pytest.param(case, marks=pytest.mark.slow) for case in ("gpt2", "t5"))
+MAIN = ("bert-unilm", *SLOW)
 
 
 @pytest.mark.parametrize("case", MAIN)

@@ -78,7 +78,14 @@ def batch(t, rows=3, length=10):
 
 
 @pytest.mark.parametrize(
-    "case", ["bert-unilm", "gau_alpha-lm", "gpt2", "llama", "t5", "mt5", "bart"]
+    "case",
+    [
+        *("bert-unilm", "llama", "t5"),
+        *(
+            pytest.param(case, marks=pytest.mark.slow)
+            for case in ("gau_alpha-lm", "gpt2", "mt5", "bart")
+        ),
+    ],
 )
 def test_training_model_has_the_loss_of_the_logits(case):
     family, options = CASES[case]
