@@ -48,7 +48,7 @@ TASKS = {
     "duee": (
         "task_event_extraction_gplinker",
         "duee",
-        ["--epochs=12", "--batch-size=8"],
+        ["--epochs=60", "--batch-size=8"],
     ),
 }
 

@@ -58,8 +58,7 @@ class data_generator(BucketedGenerator):
         return inputs, tuple(labels)
 
 
-def build_model(args, num_labels, steps):
-    """steps: of the whole training, over which the learning rate falls to 0."""
+def build_model(args, num_labels):
     bert = build_transformer_model(args.model, return_keras_model=False)
     heads = [
         EfficientGlobalPointer(num_labels, 64, name="argument"),
@@ -70,11 +69,7 @@ def build_model(args, num_labels, steps):
     model = keras.Model(bert.model.inputs, outputs)
     model.compile(
         loss=[SparseGlobalPointerCrossentropy() for _ in heads],
-        optimizer=keras.optimizers.AdamW(
-            # Many labels have a handful of examples: with a constant rate the scores
-            # still jump around their threshold from epoch to epoch.
-            keras.optimizers.schedules.CosineDecay(args.learning_rate, steps)
-        ),
+        optimizer=keras.optimizers.AdamW(args.learning_rate),
     )
     return model
 
@@ -121,9 +116,8 @@ def main(argv=None):
     train, dev = (read(find_file(args.data, name))[:size] for name in ("train", "dev"))
     tokenizer = Tokenizer(args.model, do_lower_case=True)
     features = [featurize(tokenizer, [d.text for d in x], maxlen) for x in (train, dev)]
+    model = build_model(args, len(schema.labels))
     generator = data_generator(train, features[0], schema.labels, args.batch_size)
-    steps = len(generator) * args.epochs
-    model = build_model(args, len(schema.labels), steps)
     gold = [d.events for d in dev]
 
     def evaluate(model):
