@@ -100,7 +100,7 @@ def full_logits(d, given, answers):
 
     def whole(inputs):
         ctx = t.context(inputs)
-        ctx.logits_only = True
+        ctx.wanted = "logits"
         return t.forward(inputs, ctx)
 
     if "whole" not in d.programs:

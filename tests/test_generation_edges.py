@@ -1,9 +1,8 @@
 """Corners of generation: ids of a cut vocabulary, starts, ends, what a stream says."""
 
-import numpy as np
 import pytest
 from generation_models import decoder, model, prompts
-from tiny_models import CONFIG
+from tiny_models import CONFIG, build
 
 from bert4keras3.generation import (
     Allow,
@@ -11,7 +10,6 @@ from bert4keras3.generation import (
     BeamSearch,
     Decoder,
     Force,
-    Sampling,
 )
 from bert4keras3.generation.streaming import stream_text
 from bert4keras3.models import build_transformer_model
@@ -66,6 +64,15 @@ def test_a_model_is_used_up_to_its_last_position():
     d.log_prob([[3] * 31], [[4]])
 
 
+class Unhashable:
+    """A rule that no compiled program can be found by."""
+
+    __hash__ = None
+
+    def __call__(self, logits, history):
+        return logits
+
+
 class Letters:
     """A tokenizer whose third letter changes the text before it."""
 
@@ -91,7 +98,7 @@ def test_a_stream_says_all_of_the_text():
         (lambda d: d.generate([[3]], segment_id=2), r"Segment ids must be in \[0, 2\)"),
         (lambda d: d.generate([[3]], end_id=99), r"end_id must be ids in \[0, 50\)"),
         (lambda d: d.generate([[3]], rules=[Force((99,))]), r"ids in \[0, 50\)"),
-        (lambda d: d.generate([[3]], rules=[Allow([[5]])]), "."),
+        (lambda d: d.generate([[3]], rules=[Unhashable()]), "must be hashable"),
         (lambda d: d.generate([[3]], "beam"), "strategy must be"),
         (lambda d: d.generate([[3]], conditions=[[1, 2]]), "a row for each of 1"),
         (lambda d: d.perplexity([[3]]), "two tokens or more"),
@@ -109,7 +116,18 @@ def test_an_encoder_decoder_refuses_segment_ids():
 
 def test_programs_are_kept_but_not_all_of_them():
     d = decoder("gpt2", maxlen=1)
-    for number in range(40) if not d.bucketed else ():
-        d.generate([[3]], Sampling(temperature=1.0 + number))
-    assert len(d.programs) <= 32
-    assert np.isfinite(d.log_prob([[3]], [[4]])).all()
+    for number in range(40):
+        d.kept(number, lambda: lambda: None)
+    assert list(d.programs) == list(range(8, 40))
+    d.kept(8, None)  # used again: the next to go is another
+    d.kept("new", lambda: lambda: None)
+    assert 8 in d.programs and 9 not in d.programs
+
+
+def test_a_prefix_changes_no_side():
+    t = build("t5", prefix="my-")
+    found = Decoder(t, end_id=(), maxlen=3).generate([[5, 6, 7]])
+    expected = Decoder(build("t5"), end_id=(), maxlen=3).generate([[5, 6, 7]])
+    assert ids_of(found) == ids_of(expected)
+    with pytest.raises(ValueError, match="alone has no encoder"):
+        Decoder(build("t5_decoder"), end_id=())

@@ -67,7 +67,7 @@ def batch(t, rows=3, length=10):
     real = np.ones(ids.shape) if pad is None else ids != pad
     real[:, 0] = 1
     inputs = [ids]
-    if "Input-Context" in model.layers:
+    if model.reads_memory:
         inputs.insert(0, ids[:, ::-1].copy())
     elif model.segment_vocab_size:
         segments = (np.arange(length) > 4) * np.ones_like(ids) * (ids != pad)

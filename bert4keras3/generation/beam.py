@@ -8,15 +8,16 @@ from dataclasses import dataclass
 
 from keras import ops
 
+from bert4keras3.backend.tensors import batch_gather
 from bert4keras3.generation.logits import History
-from bert4keras3.generation.loop import best_pairs, by_beam, reordered, written
+from bert4keras3.generation.loop import best_pairs, reordered, written
 
 NEVER = -1e9  # score of what must not be chosen
 
 
 @dataclass(frozen=True)
 class BeamSearch:
-    """Keep the `size` most probable texts so far; one beam is greedy search.
+    """Keep the `size` most probable texts so far.
 
     By default a search ends as bert4keras's: as soon as the best beam has ended; ended
     beams that are not the best are dropped, and the search goes on with fewer.
@@ -137,12 +138,10 @@ def legacy_search(step, start, options, ends, fill, rules=()):
         # A beam that was dropped leaves the search with one beam less.
         ranks = ops.expand_dims(ops.arange(k), 0)
         scores = ops.where(ranks < v["width"][:, None], scores, NEVER)
-        out = beams.placed(by_beam(v["out"], parents), i, ids)
+        out = beams.placed(batch_gather(v["out"], parents), i, ids)
         hit = ends.hit(ids)
-        counts = by_beam(v["counts"], parents) + ops.cast(hit, "int32")
-        ended = ops.logical_and(hit, counts >= ends.count)
-        ended = ops.logical_and(ended, scores > NEVER)
-        ended = ops.logical_and(ended, i + 1 >= ends.least)
+        counts = batch_gather(v["counts"], parents) + ops.cast(hit, "int32")
+        ended = ops.logical_and(ends.over(i, hit, counts), scores > NEVER)
         over = ops.logical_or(ended[:, 0], i + 1 >= beams.limit)
         new = ops.logical_and(over, ops.logical_not(v["done"]))
         changed = {

@@ -8,17 +8,24 @@ from keras import ops
 from bert4keras3.backend import runtime
 
 
+def in_slots(x, slots):
+    """x (R, T, ...) in the first of all slots, zeros behind it."""
+    width = [[0, 0] for _ in x.shape]
+    width[1][1] = slots - x.shape[1]
+    return ops.pad(x, width)
+
+
 class Cache:
     """Takes over the attention of a pass that reads tokens into slots.
 
     blocks: {block index: (keys (R, S, G, K), values (R, S, G, D))}, empty for the
-    first pass (the prompt), which fills it; slots: S; slot: where the pass writes its
-    tokens, an int or a scalar tensor; memory: {block index: (keys, values)} of
-    cross-attention, with B rows: R / B neighbouring rows of the pass share one.
+    first pass (the prompt), which fills the first of S = slots; slot: where a later
+    pass writes its token, an int or a scalar tensor; memory: {block index: (keys,
+    values)} of cross-attention, with B rows, shared by R / B neighbouring rows each.
     A plain Python object: it lives while a pass is traced, `blocks` is what remains.
     """
 
-    def __init__(self, slots, slot=0, blocks=None, memory=None):
+    def __init__(self, slots=None, slot=None, blocks=None, memory=None):
         self.slots = slots
         self.slot = slot
         self.first = blocks is None
@@ -38,7 +45,7 @@ class Cache:
             )
         q, k, v = layer.project(x, rotary=ctx.rotary)
         if self.first:
-            self.blocks[index] = tuple(self._placed(one) for one in (k, v))
+            self.blocks[index] = tuple(in_slots(x, self.slots) for x in (k, v))
         else:
             old = self.blocks[index]
             k, v = (
@@ -50,12 +57,6 @@ class Cache:
         if layer.return_attention_scores:
             output, ctx.scores = output
         return output
-
-    def _placed(self, x):
-        """x (R, T, ...) in the first of all slots, zeros behind it."""
-        width = [[0, 0] for _ in x.shape]
-        width[1][1] = self.slots - x.shape[1]
-        return ops.pad(x, width)
 
     def attend_memory(self, layer, x, index, ctx, pair=None):
         """Cross-attention of block `index` on `x: (R, T, D)`, projected once."""

@@ -54,7 +54,12 @@ class Decoder(Prompting):
                 f"has lost its builder. Received: {transformer!r:.200}"
             )
         self.model = self.transformer.language_model
-        self.two_sides = "Input-Context" in self.model.layers
+        self.two_sides = self.model.reads_memory
+        if self.two_sides and self.model is self.transformer:
+            raise ValueError(
+                f"{type(self.model).__name__} alone has no encoder to read a prompt: "
+                "build the family's whole model."
+            )
         self.tokenizer = tokenizer
         self.batch_size = batch_size
         self.bucketed = runtime.BACKEND != "torch"  # which compiles nothing
@@ -121,8 +126,8 @@ class Decoder(Prompting):
             results = self._run(batch, strategy, n, settings)
             for number, *result in zip(numbers, *results, strict=False):
                 outputs[number] = [
-                    Output(ids[:length], float(score) if beams else None)
-                    for ids, length, score in zip(*result, strict=True)
+                    Output(ids[:length], float(score[0]) if score else None)
+                    for ids, length, *score in zip(*result, strict=True)
                 ][:n]
         return outputs
 
@@ -141,8 +146,8 @@ class Decoder(Prompting):
     def log_prob(self, prompts, answers):
         """log p of each answer behind its prompt, float32 (N,).
 
-        prompts: as in `generate`; answers: texts or lists of token ids, to which the
-        end token belongs if it shall count.
+        prompts: as in `generate`; answers: texts, which get an end token, or lists of
+        token ids, to which it belongs if it shall count.
         """
         return np.array([sum(one) for one in self.token_log_probs(prompts, answers)])
 
@@ -164,8 +169,8 @@ class Decoder(Prompting):
         return np.exp([-np.mean(one) for one in logs]).astype("float32")
 
     def _run(self, batch, strategy, n, settings):
-        """ids, lengths and scores, numpy (B, answers, ...), of one batch."""
-        size = P.bucket(settings.maxlen) if self.bucketed else settings.maxlen
+        """ids, lengths and, of beams, scores of a batch, numpy (B, answers, ...)."""
+        size = self.room(settings)
         key = (strategy, n, settings.program_key(), size)
         program = self.kept(key, lambda: self._program(strategy, n, settings, size))
         limit = ops.convert_to_tensor(np.array(settings.maxlen, "int32"))
@@ -180,12 +185,13 @@ class Decoder(Prompting):
     def kept(self, key, make):
         """The compiled function of that key; of the last PROGRAMS ones."""
         try:
-            found = self.programs.pop(key, None)
+            hash(key)  # an empty dict would not ask
         except TypeError as error:
             raise ValueError(
                 "Strategies and rules must be hashable: frozen dataclasses without "
                 f"lists inside. Received: {key!r:.300}"
             ) from error
+        found = self.programs.pop(key, None)
         if found is None:
             found = runtime.compiled(make(), self.transformer.model.variables)
             if len(self.programs) >= PROGRAMS:
@@ -207,7 +213,6 @@ class Decoder(Prompting):
         def program(batch, limit):
             self.compilations += 1
             start, step, _ = self.start(batch, limit, size)
-            rows = ops.shape(start.lengths)[0]
             if isinstance(strategy, BeamSearch):
                 if strategy.length_penalty is None:
                     return legacy_search(step, start, strategy, ends, fill, rules)
@@ -216,9 +221,6 @@ class Decoder(Prompting):
             choose = chooser(strategy, rules, keys)
             start = start.repeated(n)
             out, lengths = sample_loop(step, start, choose, ends, fill)
-            shape = (rows, n)
-            lengths = ops.reshape(lengths, shape)
-            scores = ops.full(shape, float("nan"))
-            return ops.reshape(out, (*shape, size)), lengths, scores
+            return ops.reshape(out, (-1, n, size)), ops.reshape(lengths, (-1, n))
 
         return program

@@ -7,6 +7,7 @@ dataclasses: two equal ones share a compiled program. R rows, S slots, V vocabul
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 from keras import ops
 
 HIDDEN = -1e9  # finite: sums of it stay finite, and no probability is left
@@ -94,26 +95,29 @@ class NoRepeatNgram:
 
 
 @dataclass(frozen=True)
-class Forbid:
-    """Never choose these token ids."""
+class _Ids:
+    """A rule of token ids, kept as a tuple of ints."""
 
     ids: tuple
 
     def __post_init__(self):
         object.__setattr__(self, "ids", tuple(int(one) for one in self.ids))
+
+
+@dataclass(frozen=True)
+class Forbid(_Ids):
+    """Never choose these token ids."""
 
     def __call__(self, logits, history):
         return ops.where(_chosen(self.ids, logits), HIDDEN, logits)
 
 
 @dataclass(frozen=True)
-class Allow:
+class Allow(_Ids):
     """Choose among these token ids only."""
 
-    ids: tuple
-
     def __post_init__(self):
-        object.__setattr__(self, "ids", tuple(int(one) for one in self.ids))
+        super().__post_init__()
         _check(self.ids, "ids", "at least one id", self.ids)
 
     def __call__(self, logits, history):
@@ -160,15 +164,9 @@ def _chosen(ids, logits):
     size = ops.shape(logits)[1]
     wrong = [one for one in ids if not 0 <= one < size]
     _check(not wrong, "ids", f"ids in [0, {size})", wrong)
-    columns = ops.expand_dims(ops.arange(size), 0)
-    flags = [columns == one for one in ids]
-    if len(flags) > 8:
-        table = ops.convert_to_tensor(ids, "int32")
-        return ops.any(columns[..., None] == table, axis=-1)
-    result = flags[0] if flags else columns < 0
-    for flag in flags[1:]:
-        result = ops.logical_or(result, flag)
-    return result
+    chosen = np.zeros((1, size), bool)
+    chosen[0, list(ids)] = True
+    return ops.convert_to_tensor(chosen)
 
 
 def _check(good, name, expected, received):

@@ -9,7 +9,6 @@ from typing import Any
 
 from keras import ops
 
-from bert4keras3.backend.tensors import batch_gather
 from bert4keras3.generation.logits import History
 
 
@@ -31,6 +30,14 @@ class Ends:
         for one in self.ids:
             found = ops.logical_or(found, ids == one)
         return found
+
+    def over(self, i, hit, counts):
+        """Bool: which texts end with the token of step i.
+
+        hit: that token is an end token; counts: end tokens so far, this one included.
+        """
+        over = ops.logical_and(hit, counts >= self.count)
+        return ops.logical_and(over, i + 1 >= self.least)
 
 
 @dataclass
@@ -95,8 +102,7 @@ def sample_loop(step, start, choose, ends, fill):
         column = ops.broadcast_to(ops.expand_dims(i, 0), (rows,))
         out = written(out, column, ids)
         tokens = written(tokens, begin + i, ids)
-        over = ops.logical_and(hit, counts >= ends.count)
-        over = ops.logical_and(over, i + 1 >= ends.least)
+        over = ends.over(i, hit, counts)
         lengths = ops.cast(ops.logical_not(done), "int32")
         return ids, tokens, ops.logical_or(done, over), counts, out, lengths
 
@@ -138,8 +144,3 @@ def best_pairs(scores, count):
     values, flat = ops.top_k(ops.reshape(scores, (batch, beams * size)), count)
     flat = ops.cast(flat, "int32")
     return values, flat // size, flat % size
-
-
-def by_beam(x, parents):
-    """x (B, k, ...) with the beams `parents: (B, n)`."""
-    return batch_gather(x, parents)

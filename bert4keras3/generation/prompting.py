@@ -64,6 +64,10 @@ class Prompting:
                 f"{source_limit} positions: shorten it."
             )
 
+    def room(self, settings):
+        """Places for new tokens: maxlen, or where that is compiled its bucket."""
+        return P.bucket(settings.maxlen) if self.bucketed else settings.maxlen
+
     def batch(self, prompts, numbers, keys, conditions=(), segment_id=None):
         """Arrays of a batch; a row of padding is the last prompt once more."""
         count = len(numbers)

@@ -5,8 +5,9 @@ B prompts, G groups of n beams, k = G * n, L room for new tokens, V vocabulary.
 
 from keras import ops
 
+from bert4keras3.backend.tensors import batch_gather
 from bert4keras3.generation.beam import NEVER, Beams
-from bert4keras3.generation.loop import best_pairs, by_beam
+from bert4keras3.generation.loop import best_pairs
 
 
 class RankedSearch:
@@ -30,8 +31,8 @@ class RankedSearch:
         scores, order = ops.top_k(v["ended"], self.options.size)
         order = ops.cast(order, "int32")
         # What never ended is no text, but has a place: it is empty.
-        lengths = ops.where(scores > NEVER / 2, by_beam(v["lengths"], order), 0)
-        return by_beam(v["texts"], order), lengths, scores
+        lengths = ops.where(scores > NEVER / 2, batch_gather(v["lengths"], order), 0)
+        return batch_gather(v["texts"], order), lengths, scores
 
     def unfinished(self, i, v):
         """Whether some text may still become better."""
@@ -72,7 +73,7 @@ class RankedSearch:
             flat = ops.reshape(totals, (self.beams.batch, -1))
             places = parents * self.beams.vocabulary + ids
             scores = ops.take_along_axis(flat, places, axis=1)
-        out = self.beams.placed(by_beam(v["out"], parents), i, ids)
+        out = self.beams.placed(batch_gather(v["out"], parents), i, ids)
         over = self._over(i, ids, out)
         ranked = self._ranked(i, scores, out, over, v)
         running, order = ops.top_k(ops.where(over, scores + NEVER, scores), self.size)
@@ -84,23 +85,19 @@ class RankedSearch:
         if self.options.early_stopping:
             done = ops.logical_or(done, ops.all(ranked["ended"] > NEVER / 2, axis=1))
         return {
-            "ids": by_beam(ids, order),
-            "parents": by_beam(parents, order),
+            "ids": batch_gather(ids, order),
+            "parents": batch_gather(parents, order),
             "scores": ops.maximum(running, NEVER),
-            "out": by_beam(out, order),
+            "out": batch_gather(out, order),
             "done": done[:, None],
             **ranked,
         }
 
     def _over(self, i, ids, out):
         """Bool (B, 2n): which candidates end here, all of them at the limit."""
-        over = self.ends.hit(ids)
-        if self.ends.count > 1:
-            there = ops.arange(self.beams.size) <= i
-            ends = ops.logical_and(self.ends.hit(out), there)
-            count = ops.sum(ops.cast(ends, "int32"), axis=-1)
-            over = ops.logical_and(over, count >= self.ends.count)
-        over = ops.logical_and(over, i + 1 >= self.ends.least)
+        there = ops.logical_and(self.ends.hit(out), ops.arange(self.beams.size) <= i)
+        counts = ops.sum(ops.cast(there, "int32"), axis=-1)
+        over = self.ends.over(i, self.ends.hit(ids), counts)
         return ops.logical_or(over, i + 1 >= self.beams.limit)
 
     def _ranked(self, i, scores, out, over, v):
@@ -120,6 +117,6 @@ class RankedSearch:
         lengths = ops.concatenate([v["lengths"], fresh], axis=1)
         return {
             "ended": ended,
-            "texts": by_beam(texts, order),
-            "lengths": by_beam(lengths, order),
+            "texts": batch_gather(texts, order),
+            "lengths": batch_gather(lengths, order),
         }

@@ -14,9 +14,8 @@ def _program(decoder):
         decoder.compilations += 1
         inputs = decoder.model_inputs(batch)
         ctx = t.context(inputs)
-        ctx.logits_only = True
-        logits = t.forward(inputs, ctx)
-        logits = logits[-1] if isinstance(logits, (list, tuple)) else logits
+        ctx.wanted = "logits"
+        logits = ops.cast(t.forward(inputs, ctx), "float32")
         chosen = ops.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
         logs = chosen - ops.logsumexp(logits, axis=-1)
         return ops.where(real, logs, 0.0)

@@ -41,7 +41,7 @@ class Settings:
     def of(cls, transformer, tokenizer, given):
         """Fill in what the tokenizer and the config say."""
         model = transformer.language_model
-        two_sides = "Input-Context" in model.layers
+        two_sides = model.reads_memory
         given = dict(given)
         if two_sides and given.get("start_id") is None:
             given["start_id"] = _start_id(transformer, tokenizer)
@@ -90,28 +90,9 @@ class Settings:
         return self.minlen, self.end_ids, self.rules, self.min_ends, self.least
 
 
-def _told(transformer, name):
-    """An id that the config tells, in the vocabulary that keep_tokens left.
-
-    Raises ValueError when keep_tokens dropped it.
-    """
-    given, kept = transformer.given.get(name), transformer.keep_tokens
-    if name == "eos_token_id" and given is None:
-        given = getattr(transformer, "end_token_id", None)
-    given = given[0] if isinstance(given, list) else given
-    if given is None or kept is None:
-        return given
-    if given not in kept:
-        raise ValueError(
-            f"The config's {name}={given} is not among keep_tokens: keep it, or pass "
-            "end_id and start_id of the new vocabulary."
-        )
-    return list(kept).index(given)
-
-
 def _start_id(transformer, tokenizer):
     """First id of an encoder-decoder's answer: the config's, for T5 its padding."""
-    told = _told(transformer, "decoder_start_token_id")
+    told = transformer.told_id("decoder_start_token_id")
     if told is not None:
         return told
     if getattr(transformer, "end_token_id", None) is None:  # a vocabulary like BERT's
@@ -124,7 +105,7 @@ def _start_id(transformer, tokenizer):
 def _end_id(transformer, tokenizer):
     """The id that ends a text. Raises ValueError when nobody says it."""
     end = getattr(tokenizer, "_token_end_id", None)
-    end = _told(transformer, "eos_token_id") if end is None else end
+    end = transformer.told_id("eos_token_id") if end is None else end
     if end is None:
         raise ValueError(
             "Neither the tokenizer nor the config names a token that ends a text. Pass "

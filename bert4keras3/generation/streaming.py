@@ -4,7 +4,6 @@ import os
 
 from keras import ops
 
-from bert4keras3.generation import prompts as P
 from bert4keras3.generation.beam import BeamSearch
 from bert4keras3.generation.logits import History
 from bert4keras3.generation.loop import written
@@ -64,7 +63,7 @@ def stream_ids(decoder, prompt, strategy=None, seed=0, conditions=(), **changes)
     prompts = decoder.checked([prompt], settings, conditions)
     keys, new = row_keys(seed, 1), settings.segment_id
     batch = decoder.batch(prompts, [0], keys, conditions, new)
-    size = P.bucket(settings.maxlen) if decoder.bucketed else settings.maxlen
+    size = decoder.room(settings)
     first, following = programs(decoder, strategy, settings, size)
     ids, carried = decoder.run(first, decoder.tensors(batch))
     ends = 0

@@ -15,8 +15,8 @@ class Context:
     cond: (B, C), the condition of every LayerNormalization, or None;
     scores: attention scores of the block before (RealFormer);
     inputs: all inputs of the pass, for a family with more than the above;
-    logits_only: of all heads compute the vocabulary scores, without their activation;
-    states_only: not even these, but the states that they are computed from;
+    wanted: "heads", all of them; "logits", the vocabulary's scores alone and without
+    activation; "states", what these are computed from;
     memory: (B, S, D), what a decoder reads: the encoder's output; memory_visible:
     bool (B, 1, 1, S) or None; memory_bias: (1, H, T, S), added to its scores, or None;
     cache: None while building; a decoding cache takes over `attend`, `attend_memory`.
@@ -32,8 +32,7 @@ class Context:
     cond: Any = None
     scores: Any = None
     inputs: Any = None
-    logits_only: bool = False
-    states_only: bool = False
+    wanted: str = "heads"
     memory: Any = None
     memory_visible: Any = None
     memory_bias: Any = None
@@ -57,11 +56,6 @@ class Context:
         if layer.return_attention_scores:
             output, self.scores = output
         return output
-
-    @property
-    def scores_alone(self):
-        """Whether no head but that of the vocabulary is asked for."""
-        return self.logits_only or self.states_only
 
     def attention_terms(self):
         """What the pass has for the scores of every self-attention, by name."""

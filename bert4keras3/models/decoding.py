@@ -6,13 +6,17 @@ fills the slots 0..P-1 padded on the right, its i-th new token comes into slot P
 and has position n + i. No token is ever moved.
 """
 
+import functools
+
 import keras
 from keras import ops
 
+from bert4keras3.backend.runtime import write_slot
 from bert4keras3.backend.tensors import batch_gather
-from bert4keras3.generation.cache import Cache
+from bert4keras3.generation.cache import Cache, in_slots
 from bert4keras3.generation.decoder import Decoder
 from bert4keras3.models.context import Context
+from bert4keras3.models.published import kept_id
 from bert4keras3.models.training_model import training_model
 
 
@@ -40,12 +44,28 @@ class Decoding:
             self.decoders[key] = Decoder(self, tokenizer, **fixed)
         return self.decoders[key](texts, strategy, n, seed, **settings)
 
+    def told_id(self, name):
+        """An id, or several, that the config tells, where keep_tokens has put it.
+
+        name: "eos_token_id" or "decoder_start_token_id"; None when nothing tells it.
+        Raises ValueError for an id that keep_tokens dropped.
+        """
+        told = self.given.get(name)
+        if told is None and name == "eos_token_id":
+            told = getattr(self, "end_token_id", None)
+        place = kept_id(told, self.keep_tokens)
+        if place is None and told is not None:
+            raise ValueError(
+                f"The config's {name}={told} is not among keep_tokens: keep it, or "
+                "pass end_id and start_id of the new vocabulary."
+            )
+        return place
+
     def states(self):
         """The symbolic states (B, T, E) that the built model's logits come from."""
         ctx = self.context(list(self.inputs[: self.own_inputs]))
-        ctx.states_only = True
-        states = self.forward(self.inputs[: self.own_inputs], ctx)
-        return states[-1] if isinstance(states, (list, tuple)) else states
+        ctx.wanted = "states"
+        return self.forward(self.inputs[: self.own_inputs], ctx)
 
     def vocabulary_layers(self):
         """The layer with the table of the logits, and that with their bias or None."""
@@ -72,6 +92,8 @@ class Decoding:
                 "or, for a family that is a language model, without with_lm=False."
             )
         return self
+
+    reads_memory = False  # a decoder does: of an encoder, with cross-attention
 
     @property
     def source_limit(self):
@@ -103,7 +125,12 @@ class Decoding:
                 f"This model has {len(inputs)} additional inputs, of which conditions "
                 f"must hold the values, a row per prompt. Received: {len(values)}"
             )
-        return keras.Model(inputs, self.layer_norm_conds[0])(list(values))
+        return self._condition(list(values))
+
+    @functools.cached_property
+    def _condition(self):
+        """The Keras model of the additional inputs' way to layer_norm_cond."""
+        return keras.Model(self.additional_inputs, self.layer_norm_conds[0])
 
     def read(self, ctx, lengths, slots, segment=None):
         """Run the prompts' pass: see `prefill`."""
@@ -122,7 +149,7 @@ class Decoding:
         )
         state = {
             "blocks": ctx.cache.blocks,
-            "valid": _padded(valid[:, 0], slots),
+            "valid": in_slots(valid[:, 0], slots),
             "keys": ops.broadcast_to(ops.arange(slots), (batch, slots)),
             "next": last[:, 0] + 1,
         }
@@ -160,13 +187,12 @@ class Decoding:
         if "segment" in state:
             ctx.segments = state["segment"][:, None]
         ctx.inputs = [one for one in (ids, ctx.segments) if one is not None]
-        valid = _written(state["valid"], self._is_token(ids, ctx.segments), slot)
-        keys = _written(state["keys"], positions, slot)
+        valid = write_slot(state["valid"], self._is_token(ids, ctx.segments), slot)
+        keys = write_slot(state["keys"], positions, slot)
         ctx.visible = valid[:, None, None, :]
         ctx.cond = state.get("cond")
         self.recall(ctx, fixed)
-        slots = ops.shape(valid)[1]
-        ctx.cache = Cache(slots, slot, state["blocks"], fixed["memory"])
+        ctx.cache = Cache(None, slot, state["blocks"], fixed["memory"])
         self.placed(ctx, keys)
         logits = self.logits_at(ctx)
         changed = {"blocks": ctx.cache.blocks, "valid": valid, "keys": keys}
@@ -187,19 +213,10 @@ class Decoding:
 
     def logits_at(self, ctx, last=None):
         """Logits (R, V) at the indices `last: (R, 1)`, by default of the only token."""
-        ctx.logits_only, outer, self.ctx = True, self.ctx, ctx
+        ctx.wanted, outer, self.ctx = "logits", self.ctx, ctx
         try:
             x = self.trunk(self.simplify(list(ctx.inputs)))
             x = x if last is None else batch_gather(x, last)
             return ops.cast(self.apply_final_layers(x), "float32")[:, 0]
         finally:
             self.ctx = outer
-
-
-def _padded(x, slots):
-    return ops.pad(x, [[0, 0], [0, slots - x.shape[1]]])
-
-
-def _written(x, column, slot):
-    """x (R, S) with `column: (R, 1)` at `slot`."""
-    return ops.slice_update(x, (0, slot), ops.cast(column, x.dtype))

@@ -74,6 +74,7 @@ class Decoder(Side):
     """
 
     side = "Decoder"
+    reads_memory = True
     visibility = "lm"
 
     def __init__(self, *args, **kwargs):

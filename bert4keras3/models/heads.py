@@ -1,7 +1,6 @@
 """Output heads as functions head(t, x): pooler, next sentence, masked LM."""
 
 import keras
-from keras import ops
 
 from bert4keras3.backend.activations import get_activation
 from bert4keras3.layers import Embedding, FirstToken, ScaleOffset
@@ -61,10 +60,7 @@ def masked_lm(t, x):
         kernel_initializer=t.initializer,
     )
     x = t.norm(dense(x), "MLM-Norm", epsilon=t.layer_norm_eps or 1e-12)
-    if t.ctx.states_only:
-        return x
-    x = t.get(Embedding, "Embedding-Token")(x, mode="dense")
-    x = t.get(ScaleOffset, "MLM-Bias", scale=False)(x)
+    x = vocabulary_bias(t, vocabulary_scores(t, x), "MLM-Bias")
     return output_activation(t, x, t.with_mlm, "MLM-Activation")
 
 
@@ -83,7 +79,7 @@ def language_model(t, x, tied=True):
 
 def vocabulary_scores(t, x, tied=True):
     """(B, T, E) -> (B, T, V) with the token table or a matrix of its own, no bias."""
-    if t.ctx.states_only:
+    if t.ctx.wanted == "states":
         return x
     if tied:
         return t.get(Embedding, "Embedding-Token")(x, mode="dense")
@@ -97,15 +93,20 @@ def vocabulary_scores(t, x, tied=True):
     return layer(x)
 
 
+def vocabulary_bias(t, x, name):
+    """(B, T, V) plus the bias of that name."""
+    if t.ctx.wanted == "states":
+        return x
+    return t.get(ScaleOffset, name, scale=False)(x)
+
+
 def output_activation(t, x, option, name):
     """Final activation layer of a vocabulary head, softmax by default.
 
     Always float32: probabilities and losses over a vocabulary need it.
     """
-    if t.ctx.states_only:
+    if t.ctx.wanted != "heads":
         return x
-    if t.ctx.logits_only:
-        return ops.cast(x, "float32")
     layer = t.get(
         keras.layers.Activation,
         name,

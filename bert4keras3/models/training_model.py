@@ -13,8 +13,8 @@ class NextTokens(Layer):
     """Labels and weights of a language model: (ids one to the left, weights).
 
     kind: "unilm" weighs the tokens of segment 1, others every real token; pad_token_id:
-    see `real_tokens`. Called with token ids (B, T), or [ids, segments], or
-    [ids, segments or ids, weights (B, T)], which come in addition.
+    see `real_tokens`. Called with [ids (B, T), segments] ("unilm") or [ids, ids], and
+    further weights (B, T) to multiply with.
     """
 
     def __init__(self, kind="lm", pad_token_id=0, **kwargs):
@@ -60,7 +60,7 @@ def training_model(t, smoothing=0.0, topk=None, weights=False, chunk=512):
     model = t.language_model
     inputs = list(t.model.inputs)
     states = t.states()
-    ids = inputs[1] if "Input-Context" in model.layers else inputs[0]
+    ids = inputs[1] if model.reads_memory else inputs[0]
     segments = inputs[1] if model.visibility == "unilm" else ids
     extra = []
     if weights:

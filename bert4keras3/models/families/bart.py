@@ -1,8 +1,8 @@
 """BART, English and Chinese."""
 
 from bert4keras3.checkpoints.names import dense, norm, plain, table
-from bert4keras3.layers import ScaleOffset
 from bert4keras3.models import encoder_decoder as sides
+from bert4keras3.models import heads
 from bert4keras3.models.positions import Offset
 from bert4keras3.models.published import refuse_others
 from bert4keras3.models.transformer import Transformer
@@ -138,10 +138,7 @@ class BART_Decoder(BART_Base, sides.Decoder):  # noqa: N801
 
     def vocabulary_scores(self, x):
         """(B, T, D) -> (B, T, V) with the token table and a bias."""
-        x = super().vocabulary_scores(x)
-        if self.ctx.states_only:
-            return x
-        return self.get(ScaleOffset, "Output-Bias", scale=False)(x)
+        return heads.vocabulary_bias(self, super().vocabulary_scores(x), "Output-Bias")
 
 
 class BART(BART_Base, sides.EncoderDecoder):
