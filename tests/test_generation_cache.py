@@ -21,8 +21,7 @@ def cached_logits(d, given, answers):
 
     keys = np.zeros(len(given), "int32")
     chosen = [d.prompt(one, d.settings) for one in given]
-    new = d.settings.segment_id
-    batch = d.batch(chosen, list(range(len(given))), keys, segment_id=new)
+    batch = d.batch(chosen, list(range(len(given))), keys, settings=d.settings)
     batch = d.tensors(batch)
     rows = len(batch["lengths"])  # the last prompt once more, up to a power of two
     answers = answers[np.minimum(np.arange(rows), len(given) - 1)]

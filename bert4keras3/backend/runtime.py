@@ -213,16 +213,17 @@ def _tensorflow_scan(step, start, inputs, constants, reverse):
     return carry, tuple(table.stack() for table in tables)
 
 
-def write_slot(kept, new, slot):
-    """`kept: (B, S, ...)` with `new: (B, 1, ...)` at `slot` of the second axis.
+def write_slot(kept, new, slot, axis=1):
+    """`kept` with `new`, of length 1 along `axis`, at `slot` of that axis.
 
     On torch the tensor itself is changed, Keras would copy all of it.
     """
     if BACKEND != "torch":
-        start = (0, slot) + (0,) * (len(kept.shape) - 2)
+        start = [0] * len(kept.shape)
+        start[axis] = slot
         return ops.slice_update(kept, start, new)
     kept = kept.contiguous()  # repeated rows may be views of one
-    kept[:, slot : slot + 1] = new
+    kept.narrow(axis, int(slot), 1).copy_(new)
     return kept
 
 

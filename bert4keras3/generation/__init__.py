@@ -4,6 +4,7 @@ from bert4keras3.generation.autoregressive import (
     AutoRegressiveDecoder as AutoRegressiveDecoder,
 )
 from bert4keras3.generation.beam import BeamSearch as BeamSearch
+from bert4keras3.generation.contrastive import ContrastiveSearch as ContrastiveSearch
 from bert4keras3.generation.decoder import Decoder as Decoder
 from bert4keras3.generation.gibbs import GibbsSampler as GibbsSampler
 from bert4keras3.generation.logits import Allow as Allow

@@ -8,6 +8,11 @@ from keras import ops
 from bert4keras3.backend import runtime
 from bert4keras3.generation import prompts as P
 from bert4keras3.generation.beam import BeamSearch, legacy_search
+from bert4keras3.generation.contrastive import (
+    ContrastiveSearch,
+    UnitStates,
+    contrastive_search,
+)
 from bert4keras3.generation.loop import Ends, sample_loop
 from bert4keras3.generation.prompting import Prompting
 from bert4keras3.generation.ranked_beam import RankedSearch
@@ -16,6 +21,7 @@ from bert4keras3.generation.scoring import token_log_probs
 from bert4keras3.generation.settings import Settings
 from bert4keras3.generation.streaming import stream_ids, stream_text
 
+SEARCHES = (BeamSearch, ContrastiveSearch)
 PROGRAMS = 32  # compiled programs that a decoder keeps
 
 
@@ -38,8 +44,9 @@ class Decoder(Prompting):
     most; minlen: new tokens at least; start_id: first id of an encoder-decoder's
     answer; end_id: one id or several that end a text, None: the tokenizer's or the
     config's, (): none; segment_id: of new tokens, default 1 for "unilm" and that of
-    the last token otherwise; rules: see `generation.logits`; batch_size: prompts at
-    once. Raises ValueError when the model cannot generate.
+    the last token otherwise; rules: see `generation.logits`; copying: take tokens from
+    the prompt where a head trained for it says so, see `generation.copying`;
+    batch_size: prompts at once. Raises ValueError when the model cannot generate.
 
         decoder = Decoder(model, tokenizer, maxlen=32)
         decoder(["今天天气", "我想"], Sampling(topp=0.95), n=3, seed=1)
@@ -72,8 +79,8 @@ class Decoder(Prompting):
 
         texts: list of texts or other prompts (see `generate`), or a single text, for
         which the answer is not a list; strategy: Greedy (default), Sampling,
-        BeamSearch; n: answers per prompt; seed: see `row_keys`; options: maxlen,
-        minlen, rules, conditions as in `generate`.
+        BeamSearch, ContrastiveSearch; n: answers per prompt; seed: see `row_keys`;
+        options: maxlen, minlen, rules, conditions as in `generate`.
         """
         single = isinstance(texts, str)
         outputs = self.generate(
@@ -104,25 +111,14 @@ class Decoder(Prompting):
         prompts the model has no ids or positions for.
         """
         strategy, settings = strategy or Greedy(), self.settings.changed(**changes)
-        if not callable(strategy) and not isinstance(strategy, BeamSearch):
-            raise ValueError(
-                "strategy must be Greedy(), Sampling(...) or BeamSearch(...). "
-                f"Received: {strategy!r}"
-            )
-        prompts = self.checked(prompts, settings, conditions)
+        self._check_strategy(strategy, n)
+        prompts = self.checked(prompts, settings, conditions, strategy)
         if not prompts:
             return []
-        beams = isinstance(strategy, BeamSearch)
-        if beams and n > (strategy.size if strategy.length_penalty is not None else 1):
-            raise ValueError(
-                f"{strategy} has fewer texts to return than n={n}: raise size and give "
-                "a length_penalty."
-            )
         keys = row_keys(seed, len(prompts))
         outputs = [None] * len(prompts)
         for numbers in P.batches(prompts, self.batch_size, self.bucketed):
-            new = settings.segment_id
-            batch = self.batch(prompts, numbers, keys, conditions, new)
+            batch = self.batch(prompts, numbers, keys, conditions, settings)
             results = self._run(batch, strategy, n, settings)
             for number, *result in zip(numbers, *results, strict=False):
                 outputs[number] = [
@@ -130,6 +126,21 @@ class Decoder(Prompting):
                     for ids, length, *score in zip(*result, strict=True)
                 ][:n]
         return outputs
+
+    @staticmethod
+    def _check_strategy(strategy, n):
+        """Raise ValueError for what is no strategy or has not n answers."""
+        if not callable(strategy) and not isinstance(strategy, SEARCHES):
+            raise ValueError(
+                "strategy must be Greedy(), Sampling(...), BeamSearch(...) or "
+                f"ContrastiveSearch(...). Received: {strategy!r}"
+            )
+        several = getattr(strategy, "length_penalty", None) is not None
+        if isinstance(strategy, SEARCHES) and n > (strategy.size if several else 1):
+            raise ValueError(
+                f"{strategy} has fewer texts to return than n={n}: take "
+                f"BeamSearch({n}, length_penalty=1.0) or Sampling(...)."
+            )
 
     def stream(self, prompt, strategy=None, seed=0, **options):
         """Yield the answer to one prompt piece by piece, as its tokens come.
@@ -193,11 +204,17 @@ class Decoder(Prompting):
             ) from error
         found = self.programs.pop(key, None)
         if found is None:
-            found = runtime.compiled(make(), self.transformer.model.variables)
+            found = runtime.compiled(make(), self._variables())
             if len(self.programs) >= PROGRAMS:
                 del self.programs[next(iter(self.programs))]
         self.programs[key] = found
         return found
+
+    def _variables(self):
+        """All that a program may read: the model's, and those of a copying head."""
+        layer = self.model.copy_layer
+        own = self.transformer.model.variables
+        return own if layer is None else [*own, *layer.variables]
 
     def run(self, program, *tensors):
         """Call a program; a pass belongs to the builder, hence one at a time."""
@@ -208,15 +225,19 @@ class Decoder(Prompting):
         """The function that is compiled: prompts in, new tokens out."""
         ends = Ends(settings.end_ids, settings.least, settings.min_ends)
         rules = settings.all_rules()
-        fill = self.model.pad_token_id or 0
+        fill, aids = self.model.pad_token_id or 0, self.aids(settings)
+        contrastive = isinstance(strategy, ContrastiveSearch)
+        aids = (*aids, UnitStates()) if contrastive else aids
 
         def program(batch, limit):
             self.compilations += 1
-            start, step, _ = self.start(batch, limit, size)
+            start, step, _ = self.start(batch, limit, size, aids)
             if isinstance(strategy, BeamSearch):
                 if strategy.length_penalty is None:
                     return legacy_search(step, start, strategy, ends, fill, rules)
                 return RankedSearch(step, start, strategy, ends, fill, rules).run()
+            if contrastive:
+                return contrastive_search(step, start, strategy, ends, fill, rules)
             keys = answer_keys(batch["keys"], n)
             choose = chooser(strategy, rules, keys)
             start = start.repeated(n)

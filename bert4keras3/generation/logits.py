@@ -35,7 +35,7 @@ class History(NamedTuple):
         return ops.logical_and(known, slots >= self.start[:, None])
 
 
-def _marked(tokens, flags, size):
+def marked(tokens, flags, size):
     """Bool (R, V): ids that stand at a flagged place of `tokens: (R, S)`."""
     rows, slots = ops.shape(tokens)
     ids = ops.where(flags, tokens, size)  # one column more takes what does not count
@@ -61,7 +61,7 @@ class RepetitionPenalty:
 
     def __call__(self, logits, history):
         flags = history.known(self.with_prompt)
-        seen = _marked(history.tokens, flags, ops.shape(logits)[1])
+        seen = marked(history.tokens, flags, ops.shape(logits)[1])
         less = ops.where(logits > 0, logits / self.penalty, logits * self.penalty)
         return ops.where(seen, less, logits)
 
@@ -90,7 +90,7 @@ class NoRepeatNgram:
             same = ops.logical_and(same, tokens[:, i : i + count] == last)
         begun = history.start if not self.with_prompt else ops.zeros_like(own)
         same = ops.logical_and(same, (own >= begun)[:, None])
-        hidden = _marked(tokens[:, n - 1 :], same, ops.shape(logits)[1])
+        hidden = marked(tokens[:, n - 1 :], same, ops.shape(logits)[1])
         return ops.where(hidden, HIDDEN, logits)
 
 

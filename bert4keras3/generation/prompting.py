@@ -3,14 +3,17 @@
 import numpy as np
 from keras import ops
 
+from bert4keras3.backend.tensors import batch_gather
 from bert4keras3.generation import prompts as P
+from bert4keras3.generation.contrastive import ContrastiveSearch
+from bert4keras3.generation.copying import Copying
 from bert4keras3.generation.loop import Start, map_rows
 
 
 class Prompting:
     """Mixin of Decoder; uses its transformer, model, tokenizer and settings."""
 
-    def checked(self, prompts, settings, conditions=()):
+    def checked(self, prompts, settings, conditions=(), strategy=None):
         """The prompts as `Prompt`s, with ids, positions and conditions there are."""
         if isinstance(prompts, str) or P.is_pair(prompts):
             raise ValueError(
@@ -21,7 +24,8 @@ class Prompting:
         model = self.model
         P.check_ids(prompts, model.vocab_size, model.pad_token_id)
         P.check_segments(prompts, settings.segment_id, model.segment_vocab_size)
-        self.check_room(prompts, settings.maxlen)
+        read = isinstance(strategy, ContrastiveSearch)  # its last token as well
+        self.check_room(prompts, settings.maxlen + read)
         for one in conditions:
             if len(one) != len(prompts):
                 raise ValueError(
@@ -68,7 +72,7 @@ class Prompting:
         """Places for new tokens: maxlen, or where that is compiled its bucket."""
         return P.bucket(settings.maxlen) if self.bucketed else settings.maxlen
 
-    def batch(self, prompts, numbers, keys, conditions=(), segment_id=None):
+    def batch(self, prompts, numbers, keys, conditions=(), settings=None):
         """Arrays of a batch; a row of padding is the last prompt once more."""
         count = len(numbers)
         rows = P.bucketed_rows(count, self.batch_size) if self.bucketed else count
@@ -87,9 +91,12 @@ class Prompting:
             batch["source"] = P.padded([one.source for one in chosen], pad, **how)
         elif self.model.segment_vocab_size:
             batch["segments"] = P.padded([one.segments for one in chosen], 0, **how)
-            own = [one.segments[-1] for one in chosen]
-            new = own if segment_id is None else [segment_id] * rows
-            batch["new_segment"] = np.array(new, "int32")
+            new = self.settings.segment_id if settings is None else settings.segment_id
+            own = [one.segments[-1] if new is None else new for one in chosen]
+            batch["new_segment"] = np.array(own, "int32")
+        if settings is not None and settings.copying:
+            source = [one.source if self.two_sides else one.ids for one in chosen]
+            batch["copied"] = P.padded(source, -1, **how)
         batch["conditions"] = tuple(np.asarray(one)[numbers] for one in conditions)
         return batch
 
@@ -98,8 +105,11 @@ class Prompting:
         """The arrays of a batch as tensors."""
         return map_rows(ops.convert_to_tensor, batch)
 
-    def start(self, batch, limit, size):
-        """Read the prompts of a batch: (Start, step) of the loops, and `fixed`."""
+    def start(self, batch, limit, size, aids=()):
+        """Read the prompts of a batch: (Start, step) of the loops, and `fixed`.
+
+        aids: what looks at states to change logits, or keeps them for a search.
+        """
         ids, length = batch["ids"], ops.shape(batch["ids"])[1]
         logits, state, fixed = self.transformer.prefill(
             self.model_inputs(batch),
@@ -107,14 +117,39 @@ class Prompting:
             length + size,
             batch.get("new_segment"),
             batch["conditions"],
+            keep_states=bool(aids),
         )
+        for aid in aids:
+            logits, state = aid.begin(logits, state, batch, length + size)
+        if aids:  # of the prompt's last token from here on, as after a step
+            last = batch_gather(state["states"], batch["lengths"][:, None] - 1)
+            state["states"] = last
 
         def step(ids, i, state):
-            return self.model.step(ids, length + i, state, fixed)
+            return self.read_token(ids, length + i, state, fixed, aids)
 
         tokens = ops.pad(ids, [[0, 0], [0, size]])
         start = Start(logits, state, tokens, batch["lengths"], limit, size)
         return start, step, fixed
+
+    def read_token(self, ids, slot, state, fixed, aids=()):
+        """A step of the model, and what its aids make of it: (logits, state)."""
+        logits, state = self.model.step(ids, slot, state, fixed)
+        for aid in aids:
+            logits, state = aid.follow(logits, ids, slot, state)
+        return logits, state
+
+    def aids(self, settings):
+        """What the settings need of the states. Raises ValueError without a head."""
+        if not settings.copying:
+            return ()
+        layer = self.model.copy_layer
+        if layer is None:
+            raise ValueError(
+                "copying needs a head that says what to copy: make the model's "
+                "training_model(copying=True), train it or load its weights."
+            )
+        return (Copying(layer),)
 
     def model_inputs(self, batch):
         """The inputs of the transformer, in its order."""

@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from bert4keras3.backend.hashing import row_uniform
+from bert4keras3.backend.tensors import first_best
 from bert4keras3.generation.logits import HIDDEN
 
 
@@ -19,7 +20,7 @@ class Greedy:
     """The most probable token."""
 
     def __call__(self, logits, keys, step):
-        return ops.cast(ops.argmax(logits, axis=-1), "int32")
+        return first_best(logits)
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Sampling:
         # The largest of log p + Gumbel noise is a draw from p: no sum over tokens.
         uniform = row_uniform(keys, step, ops.shape(logits)[-1])
         noise = -ops.log(-ops.log(uniform))
-        return ops.cast(ops.argmax(self.kept(logits) + noise, axis=-1), "int32")
+        return first_best(self.kept(logits) + noise)
 
 
 def _nucleus(logits, topp):

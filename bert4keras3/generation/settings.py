@@ -8,7 +8,7 @@ import numpy as np
 
 from bert4keras3.generation.logits import MinLength
 
-_NAMES = "maxlen, minlen, start_id, end_id, segment_id, rules, min_ends, least"
+_NAMES = "maxlen, minlen, start_id, end_id, segment_id, rules, copying, min_ends, least"
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Settings:
     end_ids: tuple = ()
     segment_id: int | None = None
     rules: tuple = ()
+    copying: bool = False
     min_ends: int = 1
     least: int = 1
     encode: Callable | None = None
@@ -87,7 +88,8 @@ class Settings:
 
     def program_key(self):
         """What a compiled program depends on; maxlen is its argument."""
-        return self.minlen, self.end_ids, self.rules, self.min_ends, self.least
+        own = self.minlen, self.end_ids, self.rules, self.copying
+        return (*own, self.min_ends, self.least)
 
 
 def _start_id(transformer, tokenizer):

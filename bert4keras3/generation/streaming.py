@@ -5,6 +5,7 @@ import os
 from keras import ops
 
 from bert4keras3.generation.beam import BeamSearch
+from bert4keras3.generation.contrastive import ContrastiveSearch
 from bert4keras3.generation.logits import History
 from bert4keras3.generation.loop import written
 from bert4keras3.generation.sampling import Greedy, chooser, row_keys
@@ -15,7 +16,7 @@ def programs(decoder, strategy, settings, size):
 
     first(batch) -> (ids (1,), carried); following(i, carried) likewise, i >= 1.
     """
-    rules = settings.all_rules()
+    rules, aids = settings.all_rules(), decoder.aids(settings)
 
     def pick(i, logits, carried):
         choose = chooser(strategy, rules, carried["keys"])
@@ -26,7 +27,7 @@ def programs(decoder, strategy, settings, size):
 
     def first(batch):
         decoder.compilations += 1
-        start, _, fixed = decoder.start(batch, 0, size)
+        start, _, fixed = decoder.start(batch, 0, size, aids)
         carried = {
             "state": start.state,
             "tokens": start.tokens,
@@ -40,9 +41,8 @@ def programs(decoder, strategy, settings, size):
     def following(i, carried):
         decoder.compilations += 1
         slot = ops.shape(carried["tokens"])[1] - size + i - 1
-        logits, state = decoder.model.step(
-            carried["ids"], slot, carried["state"], carried["fixed"]
-        )
+        given = carried["ids"], slot, carried["state"], carried["fixed"]
+        logits, state = decoder.read_token(*given, aids)
         return pick(i, logits, {**carried, "state": state})
 
     key = (strategy, settings.program_key(), size)
@@ -55,14 +55,13 @@ def programs(decoder, strategy, settings, size):
 def stream_ids(decoder, prompt, strategy=None, seed=0, conditions=(), **changes):
     """Yield the new ids of one prompt as they come; see Decoder.stream."""
     strategy, settings = strategy or Greedy(), decoder.settings.changed(**changes)
-    if isinstance(strategy, BeamSearch):
+    if isinstance(strategy, (BeamSearch, ContrastiveSearch)):
         raise ValueError(
-            "Beam search does not know its first token before its last: it cannot "
+            f"{type(strategy).__name__} looks ahead before it chooses: it cannot "
             "stream. Take Greedy() or Sampling(...)."
         )
     prompts = decoder.checked([prompt], settings, conditions)
-    keys, new = row_keys(seed, 1), settings.segment_id
-    batch = decoder.batch(prompts, [0], keys, conditions, new)
+    batch = decoder.batch(prompts, [0], row_keys(seed, 1), conditions, settings)
     size = decoder.room(settings)
     first, following = programs(decoder, strategy, settings, size)
     ids, carried = decoder.run(first, decoder.tensors(batch))

@@ -61,3 +61,32 @@ class VocabularyLoss(Layer):
 
     def compute_mask(self, inputs, mask=None):
         return None
+
+
+class LabelLoss(Layer):
+    """Mean cross entropy of the weighted tokens' labels, from a head on the states.
+
+    head: layer (B, T, E) -> scores (B, T, labels), which keeps its weights.
+    Called with [states (B, T, E), labels (B, T), weights (B, T)]: adds the loss to the
+    model's, returns the states.
+    """
+
+    def __init__(self, head, **kwargs):
+        super().__init__(**kwargs)
+        self.head = head
+
+    def call(self, inputs):
+        states, labels, weights = inputs
+        losses = ops.sparse_categorical_crossentropy(
+            ops.cast(labels, "int32"), self.head(states), from_logits=True
+        )
+        weights = ops.cast(weights, "float32")
+        total = ops.sum(losses * weights)
+        self.add_loss(total / ops.maximum(ops.sum(weights), 1e-7))
+        return states
+
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor(inputs[0].shape, dtype=inputs[0].dtype)
+
+    def compute_mask(self, inputs, mask=None):
+        return None

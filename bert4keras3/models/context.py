@@ -19,6 +19,7 @@ class Context:
     activation; "states", what these are computed from;
     memory: (B, S, D), what a decoder reads: the encoder's output; memory_visible:
     bool (B, 1, 1, S) or None; memory_bias: (1, H, T, S), added to its scores, or None;
+    table: (E, V), the table of the logits turned round, for one token after another;
     cache: None while building; a decoding cache takes over `attend`, `attend_memory`.
     """
 
@@ -36,6 +37,7 @@ class Context:
     memory: Any = None
     memory_visible: Any = None
     memory_bias: Any = None
+    table: Any = None
     cache: Any = None
 
     def attend(self, layer, x, index, pair=None, bias=None):

@@ -25,7 +25,8 @@ class Decoding:
 
     Both return logits (rows, V) of the token that follows, float32. A state is a dict
     of tensors with one row per row of the batch, to repeat or reorder along axis 0;
-    `fixed` holds what belongs to a prompt and not to its rows: the memory.
+    with `keep_states` also "states", (rows, tokens just read, E), of which the logits
+    are made. `fixed` holds what is not of rows: the prompts' memory, the table.
     """
 
     def generate(
@@ -74,9 +75,17 @@ class Decoding:
         bias = [n for n in self.layers if n.endswith(("MLM-Bias", "Output-Bias"))]
         return self.layers[table], self.layers[bias[0]] if bias else None
 
-    def training_model(self, smoothing=0.0, topk=None, weights=False, chunk=512):
+    def training_model(
+        self, smoothing=0.0, topk=None, weights=False, chunk=512, copying=False
+    ):
         """A Keras model that trains this one; see `models.training_model`."""
-        return training_model(self, smoothing, topk, weights, chunk)
+        return training_model(self, smoothing, topk, weights, chunk, copying)
+
+    @property
+    def copy_layer(self):
+        """The layer that says what to copy, or None without one."""
+        names = [name for name in self.layers if name.endswith("Copy-Label")]
+        return self.layers[names[0]] if names else None
 
     @property
     def language_model(self):
@@ -105,18 +114,20 @@ class Decoding:
         """Number of positions the model has, or None."""
         return self.position.limit(self)
 
-    def prefill(self, inputs, lengths, slots, segment=None, conditions=()):
+    def prefill(
+        self, inputs, lengths, slots, segment=None, conditions=(), keep_states=False
+    ):
         """Read prompts: (logits (B, V), state, fixed).
 
         inputs: list as of the model, prompts padded on the right; lengths: (B,), of the
         prompts; slots: S, P and the tokens to come; segment: (B,), ids of the tokens
         to come, default that of each prompt's last token; conditions: values of the
-        additional input layers.
+        additional input layers; keep_states: see the class.
         """
         ctx = self.context(inputs)
         if conditions or self.layer_norm_conds[0] is not None:
             ctx.cond = self._condition_of(conditions)
-        return self.read(ctx, lengths, slots, segment)
+        return self.read(ctx, lengths, slots, segment, keep_states)
 
     def _condition_of(self, values):
         inputs = self.additional_inputs
@@ -132,7 +143,7 @@ class Decoding:
         """The Keras model of the additional inputs' way to layer_norm_cond."""
         return keras.Model(self.additional_inputs, self.layer_norm_conds[0])
 
-    def read(self, ctx, lengths, slots, segment=None):
+    def read(self, ctx, lengths, slots, segment=None, keep_states=False):
         """Run the prompts' pass: see `prefill`."""
         if self.attention_caches:
             raise ValueError(
@@ -143,7 +154,7 @@ class Decoding:
         last = ops.cast(lengths, "int32")[:, None] - 1
         self._hide_padding(ctx, length, last)
         ctx.cache = Cache(slots)
-        logits = self.logits_at(ctx, last)
+        logits, states = self.logits_and_states(ctx, last, keep_states)
         valid = batch_gather(
             ops.broadcast_to(ctx.visible, (batch, 1, length, length))[:, 0], last
         )
@@ -158,7 +169,14 @@ class Decoding:
             state["segment"] = own if segment is None else segment
         if ctx.cond is not None:
             state["cond"] = ctx.cond
+        if keep_states:
+            state["states"] = states
         fixed = {"memory": ctx.cache.memory}
+        table = self.vocabulary_layers()[0]
+        if hasattr(table, "embeddings"):
+            # CPU-XLA would turn it round anew for every token: a tenth of a GPT-2 step.
+            table = ops.cast(table.embeddings, table.compute_dtype)
+            fixed["table"] = ops.transpose(table)
         if ctx.memory_visible is not None:
             fixed["visible"] = ctx.memory_visible
         return logits, state, fixed
@@ -192,11 +210,15 @@ class Decoding:
         ctx.visible = valid[:, None, None, :]
         ctx.cond = state.get("cond")
         self.recall(ctx, fixed)
+        ctx.table = fixed.get("table")
         ctx.cache = Cache(None, slot, state["blocks"], fixed["memory"])
         self.placed(ctx, keys)
-        logits = self.logits_at(ctx)
+        logits, states = self.logits_and_states(ctx, None, "states" in state)
         changed = {"blocks": ctx.cache.blocks, "valid": valid, "keys": keys}
-        return logits, {**state, **changed, "next": state["next"] + 1}
+        changed["next"] = state["next"] + 1
+        if "states" in state:
+            changed["states"] = states
+        return logits, {**state, **changed}
 
     def recall(self, ctx, fixed):
         """Give a step what it reads of the prompt's memory; a decoder's concern."""
@@ -213,10 +235,16 @@ class Decoding:
 
     def logits_at(self, ctx, last=None):
         """Logits (R, V) at the indices `last: (R, 1)`, by default of the only token."""
+        return self.logits_and_states(ctx, last)[0]
+
+    def logits_and_states(self, ctx, last=None, keep_states=False):
+        """`logits_at`, and the states (R, T, E) of all tokens of the pass, or None."""
         ctx.wanted, outer, self.ctx = "logits", self.ctx, ctx
         try:
             x = self.trunk(self.simplify(list(ctx.inputs)))
-            x = x if last is None else batch_gather(x, last)
-            return ops.cast(self.apply_final_layers(x), "float32")[:, 0]
+            chosen = x if last is None else batch_gather(x, last)
+            logits = ops.cast(self.apply_final_layers(chosen), "float32")[:, 0]
+            ctx.wanted = "states"
+            return logits, self.apply_final_layers(x) if keep_states else None
         finally:
             self.ctx = outer

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from bert4keras3.checkpoints.names import dense, expand
+from bert4keras3.generation.cache import heads_first
 from bert4keras3.layers import AttentionMask, MemoryMask
 from bert4keras3.models import heads
 from bert4keras3.models.config import MAX_LAYERS
@@ -111,7 +112,7 @@ class Decoder(Side):
     def recall(self, ctx, fixed):
         """The visibility of the memory, and the scores of its distances."""
         ctx.memory_visible = fixed["visible"]
-        keys, _ = fixed["memory"][0]
+        keys = heads_first(fixed["memory"][0][0])
         # All rows of a prompt are at the same position: one of them is enough.
         positions = ops.reshape(ctx.positions, (ops.shape(keys)[0], -1))[:, :1]
         ctx.memory_bias = self.memory_bias(ctx.ids, keys, positions)
@@ -203,11 +204,14 @@ class EncoderDecoder(Transformer):
         """Number of positions of the encoder, or None."""
         return self._encoder.position_limit
 
-    def prefill(self, inputs, lengths, slots, segment=None, conditions=()):
+    def prefill(
+        self, inputs, lengths, slots, segment=None, conditions=(), keep_states=False
+    ):
         """Run the encoder on inputs[0] and read the prompts inputs[1]."""
         if conditions or self._decoder.layer_norm_conds[0] is not None:
             raise ValueError("An encoder-decoder cannot generate with layer_norm_cond.")
-        return self._decoder.read(self.context(inputs), lengths, slots)
+        ctx = self.context(inputs)
+        return self._decoder.read(ctx, lengths, slots, keep_states=keep_states)
 
     def table_rows(self):
         """The name table, written out for the deeper side."""

@@ -1,6 +1,7 @@
 """Output heads as functions head(t, x): pooler, next sentence, masked LM."""
 
 import keras
+from keras import ops
 
 from bert4keras3.backend.activations import get_activation
 from bert4keras3.layers import Embedding, FirstToken, ScaleOffset
@@ -81,6 +82,8 @@ def vocabulary_scores(t, x, tied=True):
     """(B, T, E) -> (B, T, V) with the token table or a matrix of its own, no bias."""
     if t.ctx.wanted == "states":
         return x
+    if tied and t.ctx.table is not None:
+        return ops.matmul(ops.cast(x, t.ctx.table.dtype), t.ctx.table)
     if tied:
         return t.get(Embedding, "Embedding-Token")(x, mode="dense")
     layer = t.get(

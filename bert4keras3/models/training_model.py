@@ -4,8 +4,9 @@ import keras
 from keras import ops
 
 from bert4keras3.layers.base import Layer, register
+from bert4keras3.layers.dense import Dense
 from bert4keras3.layers.embeddings import real_tokens
-from bert4keras3.layers.vocabulary import VocabularyLoss
+from bert4keras3.layers.vocabulary import LabelLoss, VocabularyLoss
 
 
 @register
@@ -30,10 +31,10 @@ class NextTokens(Layer):
             weights = ops.cast(real_tokens(ids, self.pad_token_id), "float32")
         for one in given:
             weights = weights * ops.cast(one, "float32")
-        return tuple(self._shifted(one) for one in (ids, weights))
+        return tuple(self.shifted(one) for one in (ids, weights))
 
     @staticmethod
-    def _shifted(x):
+    def shifted(x):
         """Column t has what stands at t + 1, the last one 0."""
         return ops.pad(x[:, 1:], [[0, 0], [0, 1]])
 
@@ -46,14 +47,18 @@ class NextTokens(Layer):
         return None
 
 
-def training_model(t, smoothing=0.0, topk=None, weights=False, chunk=512):
+def training_model(
+    t, smoothing=0.0, topk=None, weights=False, chunk=512, copying=False
+):
     """A Keras model of the Transformer's inputs whose loss is that of its next tokens.
 
     t: a built Transformer that generates; smoothing: label smoothing; topk: sparse
     softmax of the k largest logits (https://kexue.fm/archives/8046); weights: take
     one more input, Input-Weight (B, T), of the tokens as targets, which families that
-    know no padding need (GPT-2, Llama); chunk: tokens whose logits exist at once. UniLM
-    counts the tokens of segment 1, others all but padding.
+    know no padding need (GPT-2, Llama); chunk: tokens whose logits exist at once;
+    copying: also train a head for the copy mechanism of the same article, on one more
+    input, Input-Copy (B, T), the labels of `utils.copying.copy_labels` at the tokens
+    they belong to. UniLM counts the tokens of segment 1, others all but padding.
     Train with `compile(optimizer)` and batches (inputs, None). Raises ValueError for a
     model without a vocabulary head.
     """
@@ -70,4 +75,10 @@ def training_model(t, smoothing=0.0, topk=None, weights=False, chunk=512):
         [ids, segments, *extra]
     )
     loss = VocabularyLoss(*model.vocabulary_layers(), smoothing, topk, chunk)
-    return keras.Model([*inputs, *extra], loss([states, labels, shares]))
+    states = loss([states, labels, shares])
+    if copying:
+        given = keras.Input((model.sequence_length,), name="Input-Copy", dtype="int32")
+        extra.append(given)
+        head = model.get(Dense, "Copy-Label", units=3, dtype="float32")
+        states = LabelLoss(head)([states, NextTokens.shifted(given), shares])
+    return keras.Model([*inputs, *extra], states)

@@ -1,0 +1,117 @@
+"""Contrastive search: a probable token whose state is unlike those before it.
+
+B prompts, k candidates, R = B * k rows, L room for new tokens, S slots, E size of a
+state.
+"""
+
+from dataclasses import dataclass
+
+from keras import ops
+
+from bert4keras3.backend import runtime
+from bert4keras3.backend.tensors import batch_gather, first_best
+from bert4keras3.generation.cache import in_slots
+from bert4keras3.generation.logits import History
+from bert4keras3.generation.loop import reordered, written
+
+
+@dataclass(frozen=True)
+class ContrastiveSearch:
+    """Of the `topk` most probable tokens the one that repeats least.
+
+    Chosen is the largest (1 - alpha) p(token) - alpha max cos(its state, those before
+    it), https://arxiv.org/abs/2202.06417: coherent without chance. Every candidate is
+    read, so that a step costs what one of `topk` beams does.
+    """
+
+    topk: int = 4
+    alpha: float = 0.6
+
+    def __post_init__(self):
+        if self.topk < 1 or not 0 <= self.alpha <= 1:
+            raise ValueError(
+                "topk must be 1 or more and alpha in [0, 1]. Received: "
+                f"topk={self.topk}, alpha={self.alpha}"
+            )
+
+
+class UnitStates:
+    """Keeps the states of all tokens, of length 1, in the slots of the cache."""
+
+    def begin(self, logits, state, batch, slots):
+        """Put the states of the prompts into their slots."""
+        return logits, {**state, "units": in_slots(_unit(state["states"]), slots)}
+
+    def follow(self, logits, ids, slot, state):
+        """Add those of the tokens just read."""
+        new = _unit(state["states"])
+        units = runtime.write_slot(state["units"], new, slot)
+        return logits, {**state, "units": units}
+
+
+def _unit(x):
+    x = ops.cast(x, "float32")
+    norm = ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True))
+    return x / ops.maximum(norm, 1e-12)
+
+
+def repetition(state):
+    """Largest cosine of each row's newest state with those of its text before, (R,)."""
+    before = state["keys"] < state["next"][:, None] - 1
+    before = ops.logical_and(state["valid"], before)
+    newest = ops.swapaxes(_unit(state["states"]), 1, 2)
+    cosines = ops.matmul(state["units"], newest)[..., 0]
+    return ops.max(ops.where(before, cosines, -1.0), axis=1)
+
+
+def contrastive_search(step, start, options, ends, fill, rules=()):
+    """ids (B, 1, L) and lengths (B, 1); `step` keeps UnitStates."""
+    batch, count = ops.shape(start.logits)[0], options.topk
+    begin, alpha = start.lengths, options.alpha
+
+    def candidates(i, logits, tokens):
+        """Probabilities and ids (B, k) of what may come next."""
+        history = History(tokens, begin + i, i, begin)
+        for rule in rules:
+            logits = rule(logits, history)
+        shares, ids = ops.top_k(ops.softmax(logits, axis=-1), count)
+        return shares, ops.cast(ids, "int32")
+
+    def body(i, v):
+        logits, state = step(ops.reshape(v["ids"], (-1,)), i, v["state"])
+        alike = ops.reshape(repetition(state), (batch, count))
+        best = first_best((1.0 - alpha) * v["shares"] - alpha * alike)[:, None]
+        ids = ops.where(v["done"], fill, batch_gather(v["ids"], best)[:, 0])
+        logits = ops.reshape(logits, (batch, count, -1))
+        tokens = written(v["tokens"], begin + i, ids)
+        shares, following = candidates(i + 1, batch_gather(logits, best)[:, 0], tokens)
+        hit = ops.logical_and(ends.hit(ids), ops.logical_not(v["done"]))
+        counts = v["counts"] + ops.cast(hit, "int32")
+        return i + 1, {
+            "ids": following,
+            "shares": shares,
+            "tokens": tokens,
+            "counts": counts,
+            "done": ops.logical_or(v["done"], ends.over(i, hit, counts)),
+            "out": written(v["out"], ops.broadcast_to(i, (batch,)), ids),
+            "lengths": v["lengths"] + ops.cast(ops.logical_not(v["done"]), "int32"),
+            "state": reordered(state, ops.repeat(best, count, axis=1)),
+        }
+
+    def unfinished(i, v):
+        return ops.logical_and(i < start.limit, ops.logical_not(ops.all(v["done"])))
+
+    zero = ops.convert_to_tensor(0, "int32")
+    shares, ids = candidates(zero, start.logits, start.tokens)
+    v = {
+        "ids": ids,
+        "shares": shares,
+        "tokens": start.tokens,
+        "counts": ops.zeros((batch,), dtype="int32"),
+        "done": ops.zeros((batch,), dtype="bool"),
+        "out": ops.full((batch, start.size), fill, dtype="int32"),
+        "lengths": ops.zeros((batch,), dtype="int32"),
+        "state": start.repeated(count).state,
+    }
+    v = ops.while_loop(unfinished, body, (zero, v))[1]
+    return v["out"][:, None], v["lengths"][:, None]
