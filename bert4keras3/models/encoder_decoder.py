@@ -205,9 +205,13 @@ class EncoderDecoder(Transformer):
 
     def prefill(self, inputs, lengths, slots, segment=None, conditions=()):
         """Run the encoder on inputs[0] and read the prompts inputs[1]."""
-        if conditions or self._decoder.layer_norm_conds[0] is not None:
-            raise ValueError("An encoder-decoder cannot generate with layer_norm_cond.")
+        self.condition_of(conditions)
         return self._decoder.read(self.context(inputs), lengths, slots)
+
+    def condition_of(self, values):
+        """None: ValueError for values, or a model with layer_norm_cond."""
+        if values or self._decoder.layer_norm_conds[0] is not None:
+            raise ValueError("An encoder-decoder cannot generate with layer_norm_cond.")
 
     def table_rows(self):
         """The name table, written out for the deeper side."""
