@@ -56,7 +56,7 @@ def normalize(text):
 def value(expression):
     """The number that an arithmetic expression is, rounded; None if it is none."""
 
-    def of(node):
+    def of(node):  # never eval(): a model or a file may write anything
         if isinstance(node, ast.BinOp):
             return operators[type(node.op)](of(node.left), of(node.right))
         if isinstance(node, ast.UnaryOp):
@@ -65,8 +65,10 @@ def value(expression):
             return float(node.value)
         raise KeyError(type(node))
 
+    if len(expression) > 200:  # beyond what the parser does at once
+        return None
     try:
-        return round(of(ast.parse(expression[:200], mode="eval").body), 6)
+        return round(of(ast.parse(expression, mode="eval").body), 6)
     except (KeyError, SyntaxError, ValueError, ArithmeticError):
         return None
 
