@@ -45,6 +45,7 @@ def test_extracted_sentences():
     assert module.extract(Model(), documents, features, 0.3) == ["甲。丙。", "丁。"]
 
 
+@pytest.mark.slow
 def test_more_tokens_than_positions(tmp_path):
     """A BERT of 32 positions learns and writes behind 64 tokens."""
     bert = build_transformer_model(
