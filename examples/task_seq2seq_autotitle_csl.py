@@ -2,7 +2,7 @@
 
 Data: TSV lines of title and abstract, as of CSL; train and dev in the files' names. On
 CSL (CLGE) BERT base with a beam of one reaches ROUGE-L 63.8 on test (published by
-bert4keras). Needs `pip install rouge-chinese sacrebleu` for the scores.
+bert4keras). Needs `pip install "bert4keras3[scores]"`.
     python examples/task_seq2seq_autotitle_csl.py --data FOLDER --model FOLDER \
         --learning-rate 1e-5
 """
@@ -16,6 +16,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")  # Keras reads it when imported
 import keras
 
 from bert4keras3.generation import BeamSearch, Decoder
+from bert4keras3.metrics import text_scores
 from bert4keras3.models import build_transformer_model
 from bert4keras3.snippets import BucketedGenerator, find_file
 from bert4keras3.tokenizers import Tokenizer
@@ -40,23 +41,6 @@ def build_model(args):
     model = bert.training_model()  # the loss of the title's tokens, segment 1
     model.compile(keras.optimizers.AdamW(args.learning_rate))
     return bert, model
-
-
-def scores(titles, references):
-    """ROUGE F1 of characters and BLEU, in percent; an empty title counts 0."""
-    from rouge_chinese import Rouge
-    from sacrebleu import corpus_bleu
-
-    titles, references = ([x.lower() for x in both] for both in (titles, references))
-    spaced = [[" ".join(text) or " " for text in both] for both in (titles, references)]
-    full = [i for i, text in enumerate(spaced[0]) if text.strip()]
-    found = Rouge().get_scores(*([one[i] for i in full] for one in spaced))
-    result = {
-        name: 100 * sum(one[name]["f"] for one in found) / len(titles)
-        for name in ("rouge-l", "rouge-1", "rouge-2")
-    }
-    bleu = corpus_bleu(titles, [references], tokenize="zh")
-    return {**result, "bleu": bleu.score}
 
 
 def first_sentence(abstract):
@@ -105,9 +89,9 @@ def main(argv=None):
         titles = generate()
         for title, reference in list(zip(titles, references, strict=True))[:2]:
             print(f"\n{reference}\n  -> {title}")
-        return scores(titles, references)
+        return text_scores(titles, references)
 
-    copied = scores([first_sentence(abstract) for _, abstract in dev], references)
+    copied = text_scores([first_sentence(abstract) for _, abstract in dev], references)
     print("the first sentence as title:", copied)
     evaluation = Evaluation(evaluate, "rouge-l", args.weights)
     model.fit(

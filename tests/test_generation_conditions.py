@@ -42,6 +42,34 @@ def test_a_condition_reaches_every_step():
         decoder.generate(prompts, conditions=[labels, labels])
 
 
+def test_scores_and_the_loss_know_the_condition():
+    t = conditional()
+    decoder = Decoder(t, end_id=())
+    texts, labels = [[3, 4, 5, 6], [6, 7, 8, 9]], np.array([1, 0], "int32")
+    found = {}
+    for which in (labels, 1 - labels):
+        logits = ops.convert_to_numpy(t.model([np.array(texts, "int32"), which]))
+        logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+        rows = np.array(texts)[:, 1:, None]
+        expected = np.take_along_axis(logs[:, :-1], rows, axis=-1)[..., 0]
+        heads, tails = [one[:1] for one in texts], [one[1:] for one in texts]
+        scores = decoder.token_log_probs(heads, tails, [which])
+        np.testing.assert_allclose(np.array(scores), expected, atol=1e-4)
+        found[int(which[0])] = expected.mean()
+    assert found[0] != pytest.approx(found[1], rel=1e-3)
+    with pytest.raises(ValueError, match="a row for each of 2 prompts"):
+        decoder.log_prob(heads, tails, [labels[:1]])
+    with pytest.raises(ValueError, match="1 additional inputs"):
+        decoder.log_prob(heads, tails)
+    model = t.training_model()
+    model.compile(keras.optimizers.SGD(0.1))
+    table = next(one for one in model.trainable_weights if one.shape == (2, 6))
+    before = np.array(ops.convert_to_numpy(table))
+    loss = model.train_on_batch([np.array(texts, "int32"), labels])
+    assert loss == pytest.approx(-found[1], rel=1e-4)
+    assert np.abs(ops.convert_to_numpy(table) - before).min() > 0
+
+
 def test_a_cache_refuses_what_speaks_of_whole_sequences():
     cached = [keras.Input((4, CONFIG["hidden_size"])) for _ in range(2)]
     t = build(

@@ -154,18 +154,19 @@ class Decoder(Prompting):
         ends = self._ends_of(options)
         return stream_text(self, ids, ends)
 
-    def log_prob(self, prompts, answers):
+    def log_prob(self, prompts, answers, conditions=()):
         """log p of each answer behind its prompt, float32 (N,).
 
-        prompts: as in `generate`; answers: texts, which get an end token, or lists of
-        token ids, to which it belongs if it shall count.
+        prompts, conditions: as in `generate`; answers: texts, which get an end token,
+        or lists of token ids, to which it belongs if it shall count.
         """
-        return np.array([sum(one) for one in self.token_log_probs(prompts, answers)])
+        logs = self.token_log_probs(prompts, answers, conditions)
+        return np.array([sum(one) for one in logs])
 
-    def token_log_probs(self, prompts, answers):
+    def token_log_probs(self, prompts, answers, conditions=()):
         """The same for every token: list of float32 arrays."""
         ids = [self.answer_ids(one) if isinstance(one, str) else one for one in answers]
-        return token_log_probs(self, prompts, ids)
+        return token_log_probs(self, prompts, ids, conditions)
 
     def perplexity(self, texts):
         """exp of the mean -log p of a token of each text but its first, float32 (N,).

@@ -26,13 +26,18 @@ class Prompting:
         P.check_segments(prompts, settings.segment_id, model.segment_vocab_size)
         read = isinstance(strategy, ContrastiveSearch)  # its last token as well
         self.check_room(prompts, settings.maxlen + read)
+        self.check_conditions(conditions, len(prompts))
+        return prompts
+
+    @staticmethod
+    def check_conditions(conditions, count):
+        """Raise ValueError unless every condition has a row for each prompt."""
         for one in conditions:
-            if len(one) != len(prompts):
+            if len(one) != count:
                 raise ValueError(
-                    f"conditions need a row for each of {len(prompts)} prompts. "
+                    f"conditions need a row for each of {count} prompts. "
                     f"Received: {len(one)}"
                 )
-        return prompts
 
     def prompt(self, given, settings):
         """A prompt as users give it, as ids, segments and source."""

@@ -14,6 +14,7 @@ def _program(decoder):
         decoder.compilations += 1
         inputs = decoder.model_inputs(batch)
         ctx = t.context(inputs)
+        ctx.cond = t.condition_of(batch["conditions"])
         ctx.wanted = "logits"
         logits = ops.cast(t.forward(inputs, ctx), "float32")
         chosen = ops.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
@@ -23,19 +24,17 @@ def _program(decoder):
     return program
 
 
-def token_log_probs(decoder, prompts, answers):
+def token_log_probs(decoder, prompts, answers, conditions=()):
     """log p of every token of every answer behind its prompt, list of float arrays.
 
-    prompts: as of Decoder.generate; answers: lists of token ids, to which no end is
-    added. Raises ValueError for another number of answers, or an empty one.
+    prompts, conditions: as of Decoder.generate; answers: lists of token ids, to which
+    no end is added. Raises ValueError for another number of answers, or an empty one.
     """
     if len(prompts) != len(answers) or not all(len(one) for one in answers):
         raise ValueError(
             f"{len(prompts)} prompts need as many answers of one token or more. "
             f"Received: {[len(one) for one in answers]}"
         )
-    if decoder.transformer.layer_norm_conds[0] is not None:
-        raise ValueError("Scores of a model with layer_norm_cond are not possible.")
     settings, new = decoder.settings, decoder.settings.segment_id
     prompts = [decoder.prompt(one, settings) for one in prompts]
     whole = [
@@ -45,11 +44,12 @@ def token_log_probs(decoder, prompts, answers):
     P.check_ids(whole, decoder.model.vocab_size)
     P.check_segments(whole, new, decoder.model.segment_vocab_size)
     decoder.check_room(whole, 1)
+    decoder.check_conditions(conditions, len(whole))
     program = decoder.kept("score", lambda: _program(decoder))
     results = [None] * len(whole)
     for numbers in P.batches(whole, decoder.batch_size, decoder.bucketed):
         keys = np.zeros(len(whole), "int32")
-        batch = decoder.batch(whole, numbers, keys)
+        batch = decoder.batch(whole, numbers, keys, conditions)
         ids = batch["ids"]
         labels = np.concatenate([ids[:, 1:], np.zeros_like(ids[:, :1])], axis=1)
         real = np.ones_like(labels, dtype=bool)

@@ -125,11 +125,16 @@ class Decoding:
         additional input layers; keep_states: see the class.
         """
         ctx = self.context(inputs)
-        if conditions or self.layer_norm_conds[0] is not None:
-            ctx.cond = self._condition_of(conditions)
+        ctx.cond = self.condition_of(conditions)
         return self.read(ctx, lengths, slots, segment, keep_states)
 
-    def _condition_of(self, values):
+    def condition_of(self, values):
+        """The condition (B, C) of values of the additional inputs, None without any.
+
+        Raises ValueError for another number of them.
+        """
+        if not values and self.layer_norm_conds[0] is None:
+            return None
         inputs = self.additional_inputs
         if len(inputs) != len(values):
             raise ValueError(

@@ -208,10 +208,14 @@ class EncoderDecoder(Transformer):
         self, inputs, lengths, slots, segment=None, conditions=(), keep_states=False
     ):
         """Run the encoder on inputs[0] and read the prompts inputs[1]."""
-        if conditions or self._decoder.layer_norm_conds[0] is not None:
-            raise ValueError("An encoder-decoder cannot generate with layer_norm_cond.")
+        self.condition_of(conditions)
         ctx = self.context(inputs)
         return self._decoder.read(ctx, lengths, slots, keep_states=keep_states)
+
+    def condition_of(self, values):
+        """None: ValueError for values, or a model with layer_norm_cond."""
+        if values or self._decoder.layer_norm_conds[0] is not None:
+            raise ValueError("An encoder-decoder cannot generate with layer_norm_cond.")
 
     def table_rows(self):
         """The name table, written out for the deeper side."""
