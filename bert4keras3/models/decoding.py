@@ -62,10 +62,15 @@ class Decoding:
         return place
 
     def states(self):
-        """The symbolic states (B, T, E) that the built model's logits come from."""
+        """The symbolic outputs of the built model, as a list, without its logits.
+
+        Last are the states (B, T, E) that the logits come from; before them, from the
+        same pass, what a pooler (B, D) or the next-sentence head (B, 2) gives.
+        """
         ctx = self.context(list(self.inputs[: self.own_inputs]))
         ctx.wanted = "states"
-        return self.forward(self.inputs[: self.own_inputs], ctx)
+        outputs = self.forward(self.inputs[: self.own_inputs], ctx)
+        return outputs if isinstance(outputs, list) else [outputs]
 
     def vocabulary_layers(self):
         """The layer with the table of the logits, and that with their bias or None."""

@@ -54,12 +54,14 @@ def training_model(t, smoothing=0.0, topk=None, weights=False, chunk=512):
     one more input, Input-Weight (B, T), of the tokens as targets, which families that
     know no padding need (GPT-2, Llama); chunk: tokens whose logits exist at once. UniLM
     counts the tokens of segment 1, others all but padding.
-    Train with `compile(optimizer)` and batches (inputs, None). Raises ValueError for a
-    model without a vocabulary head.
+    Train with `compile(optimizer)` and batches (inputs, None). The output is that of
+    the model's pooler (B, D) or next-sentence head, and a loss of it in `compile` is
+    added to that of the tokens: one pass serves both. Without such a head it is the
+    states (B, T, E). Raises ValueError for a model without a vocabulary head.
     """
     model = t.language_model
     inputs = list(t.model.inputs)
-    states = t.states()
+    *pooled, states = t.states()
     ids = inputs[1] if model.reads_memory else inputs[0]
     segments = inputs[1] if model.visibility == "unilm" else ids
     extra = []
@@ -70,4 +72,5 @@ def training_model(t, smoothing=0.0, topk=None, weights=False, chunk=512):
         [ids, segments, *extra]
     )
     loss = VocabularyLoss(*model.vocabulary_layers(), smoothing, topk, chunk)
-    return keras.Model([*inputs, *extra], loss([states, labels, shares]))
+    outputs = loss([states, labels, shares, *pooled])
+    return keras.Model([*inputs, *extra], outputs)
