@@ -21,6 +21,16 @@ def test_similar_questions(tmp_path, capsys):
     assert {one.name for one in save.iterdir()} > {"config.json", "vocab.txt"}
 
 
+@pytest.mark.slow
+def test_a_student_learns_from_a_teacher(tmp_path):
+    pytest.importorskip("jieba")
+    main = load("task_similar_questions").main
+    options = ["--smoke", "--batch-size=4", f"--weights={tmp_path}/best.weights.h5"]
+    main([*options, f"--save={tmp_path}/simbert"])
+    best = main([*options, f"--teacher={tmp_path}/simbert", "--noise=0.5"])
+    assert np.isfinite(best["spearman"])
+
+
 @pytest.fixture(scope="module")
 def pairs():
     return [("今天天气", "天气怎样"), ("你好", "您好啊"), ("怎么学", "如何学习")]

@@ -54,6 +54,7 @@ def similarity_distillation(targets, vectors, scale=100.0):
 class ContrastiveCrossentropy(keras.losses.Loss):
     """In-batch contrastive loss: the rest of the batch are the wrong answers.
 
+    Also where a sentence occurs twice: large batches want data without repeats.
     y_true: ignored, batches may have None; y_pred: (B, D), partners in neighbouring
     rows; scale: of the cosines. See `contrastive_crossentropy`.
     """
