@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs/generation.md").read_text("utf-8")
 
 
+@pytest.mark.filterwarnings("ignore:.*not in the checkpoint")  # no pooler
 @pytest.mark.slow
 def test_the_page_runs(capsys):
     names = {}

@@ -13,5 +13,6 @@ from bert4keras3.generation.logits import Force as Force
 from bert4keras3.generation.logits import MinLength as MinLength
 from bert4keras3.generation.logits import NoRepeatNgram as NoRepeatNgram
 from bert4keras3.generation.logits import RepetitionPenalty as RepetitionPenalty
+from bert4keras3.generation.paraphrasing import Paraphraser as Paraphraser
 from bert4keras3.generation.sampling import Greedy as Greedy
 from bert4keras3.generation.sampling import Sampling as Sampling

@@ -16,7 +16,7 @@ class VocabularyLoss(Layer):
     see `backend.vocabulary`; chunk: tokens whose logits are computed at once.
     Tokens of weight 0 cost nothing.
     Called with [states (B, T, D), labels (B, T), weights (B, T)]: adds the loss to the
-    model's, returns the states.
+    model's, returns the states, or the fourth tensor if it is given one.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class VocabularyLoss(Layer):
         self.chunk = chunk
 
     def call(self, inputs, training=None):
-        states, labels, weights = inputs
+        states, labels, weights, *_ = inputs
         size = ops.shape(states)[-1]
         weights = ops.reshape(ops.cast(weights, "float32"), (-1,))
         total = linear_cross_entropy(
@@ -49,7 +49,11 @@ class VocabularyLoss(Layer):
             bool(training),
         )
         self.add_loss(total / ops.maximum(ops.sum(weights), 1e-7))
-        return states
+        return self._passed(inputs)
+
+    @staticmethod
+    def _passed(inputs):
+        return inputs[3] if len(inputs) > 3 else inputs[0]
 
     def _table(self):
         if hasattr(self.table, "embeddings"):
@@ -57,7 +61,8 @@ class VocabularyLoss(Layer):
         return ops.transpose(ops.convert_to_tensor(self.table.kernel))
 
     def compute_output_spec(self, inputs, training=None):
-        return keras.KerasTensor(inputs[0].shape, dtype=inputs[0].dtype)
+        passed = self._passed(inputs)
+        return keras.KerasTensor(passed.shape, dtype=passed.dtype)
 
     def compute_mask(self, inputs, mask=None):
         return None

@@ -10,6 +10,18 @@ from bert4keras3.backend.losses import (
 from bert4keras3.backend.losses import (
     sparse_global_pointer_crossentropy as sparse_global_pointer_crossentropy,
 )
+from bert4keras3.losses.contrastive import (
+    ContrastiveCrossentropy as ContrastiveCrossentropy,
+)
+from bert4keras3.losses.contrastive import (
+    SimilarityDistillation as SimilarityDistillation,
+)
+from bert4keras3.losses.contrastive import (
+    contrastive_crossentropy as contrastive_crossentropy,
+)
+from bert4keras3.losses.contrastive import (
+    similarity_distillation as similarity_distillation,
+)
 from bert4keras3.losses.multilabel import (
     MultilabelCategoricalCrossentropy as MultilabelCategoricalCrossentropy,
 )
@@ -28,14 +40,18 @@ from bert4keras3.losses.structured import memm_loss as memm_loss
 
 __all__ = [
     "ChainCrossentropy",
+    "ContrastiveCrossentropy",
     "GlobalPointerCrossentropy",
     "MultilabelCategoricalCrossentropy",
+    "SimilarityDistillation",
     "SparseGlobalPointerCrossentropy",
     "SparseMultilabelCategoricalCrossentropy",
+    "contrastive_crossentropy",
     "crf_loss",
     "global_pointer_crossentropy",
     "memm_loss",
     "multilabel_categorical_crossentropy",
+    "similarity_distillation",
     "sparse_global_pointer_crossentropy",
     "sparse_multilabel_categorical_crossentropy",
 ]

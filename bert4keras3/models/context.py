@@ -16,7 +16,7 @@ class Context:
     scores: attention scores of the block before (RealFormer);
     inputs: all inputs of the pass, for a family with more than the above;
     wanted: "heads", all of them; "logits", the vocabulary's scores alone and without
-    activation; "states", what these are computed from;
+    activation; "states", all heads, but of the scores what they are computed from;
     memory: (B, S, D), what a decoder reads: the encoder's output; memory_visible:
     bool (B, 1, 1, S) or None; memory_bias: (1, H, T, S), added to its scores, or None;
     table: (E, V), the table of the logits turned round, for one token after another;

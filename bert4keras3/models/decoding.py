@@ -63,10 +63,15 @@ class Decoding:
         return place
 
     def states(self):
-        """The symbolic states (B, T, E) that the built model's logits come from."""
+        """The symbolic outputs of the built model, as a list, without its logits.
+
+        Last are the states (B, T, E) that the logits come from; before them, from the
+        same pass, what a pooler (B, D) or the next-sentence head (B, 2) gives.
+        """
         ctx = self.context(list(self.inputs[: self.own_inputs]))
         ctx.wanted = "states"
-        return self.forward(self.inputs[: self.own_inputs], ctx)
+        outputs = self.forward(self.inputs[: self.own_inputs], ctx)
+        return outputs if isinstance(outputs, list) else [outputs]
 
     def vocabulary_layers(self):
         """The layer with the table of the logits, and that with their bias or None."""
@@ -249,7 +254,10 @@ class Decoding:
             x = self.trunk(self.simplify(list(ctx.inputs)))
             chosen = x if last is None else batch_gather(x, last)
             logits = ops.cast(self.apply_final_layers(chosen), "float32")[:, 0]
+            if not keep_states:
+                return logits, None
             ctx.wanted = "states"
-            return logits, self.apply_final_layers(x) if keep_states else None
+            outputs = self.apply_final_layers(x)
+            return logits, outputs[-1] if isinstance(outputs, list) else outputs
         finally:
             self.ctx = outer

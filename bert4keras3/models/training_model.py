@@ -59,12 +59,14 @@ def training_model(
     copying: also train a head for the copy mechanism of the same article, on one more
     input, Input-Copy (B, T), the labels of `utils.copying.copy_labels` at the tokens
     they belong to. UniLM counts the tokens of segment 1, others all but padding.
-    Train with `compile(optimizer)` and batches (inputs, None). Raises ValueError for a
-    model without a vocabulary head.
+    Train with `compile(optimizer)` and batches (inputs, None). The output is that of
+    the model's pooler (B, D) or next-sentence head, and a loss of it in `compile` is
+    added to that of the tokens: one pass serves both. Without such a head it is the
+    states (B, T, E). Raises ValueError for a model without a vocabulary head.
     """
     model = t.language_model
     inputs = list(t.model.inputs)
-    states = t.states()
+    *pooled, states = t.states()
     ids = inputs[1] if model.reads_memory else inputs[0]
     segments = inputs[1] if model.visibility == "unilm" else ids
     extra = []
@@ -74,11 +76,11 @@ def training_model(
     labels, shares = NextTokens(model.visibility, model.pad_token_id)(
         [ids, segments, *extra]
     )
-    loss = VocabularyLoss(*model.vocabulary_layers(), smoothing, topk, chunk)
-    states = loss([states, labels, shares])
     if copying:
         given = keras.Input((model.sequence_length,), name="Input-Copy", dtype="int32")
         extra.append(given)
         head = model.get(Dense, "Copy-Label", units=3, dtype="float32")
         states = LabelLoss(head)([states, NextTokens.shifted(given), shares])
-    return keras.Model([*inputs, *extra], states)
+    loss = VocabularyLoss(*model.vocabulary_layers(), smoothing, topk, chunk)
+    outputs = loss([states, labels, shares, *pooled])
+    return keras.Model([*inputs, *extra], outputs)

@@ -123,7 +123,7 @@ class BERT(Transformer):
     def apply_final_layers(self, inputs):
         """Heads on the last hidden states: [pooled or NSP][, MLM], or the states."""
         outputs = []
-        if (self.with_pool or self.with_nsp) and self.ctx.wanted == "heads":
+        if (self.with_pool or self.with_nsp) and self.ctx.wanted != "logits":
             x = heads.pooled(self, inputs)
             outputs.append(heads.next_sentence(self, x) if self.with_nsp else x)
         if self.with_mlm:

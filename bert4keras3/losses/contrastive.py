@@ -1,0 +1,107 @@
+"""Losses of sentence vectors that look at the whole batch: SimBERT, RoFormer-Sim.
+
+B rows, D size of a vector. Rows 2i and 2i + 1 are the two sentences of a pair.
+"""
+
+import keras
+from keras import ops
+
+from bert4keras3.layers.base import register
+
+
+def unit_vectors(vectors):
+    """Rows (B, D) of length one, float32; a row of zeros stays, with gradient zero."""
+    vectors = ops.cast(vectors, "float32")
+    total = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
+    return vectors * ops.rsqrt(ops.maximum(total, 1e-24))
+
+
+def contrastive_crossentropy(vectors, scale=20.0):
+    """Cross entropy of finding a row's partner among all other rows by cosine.
+
+    vectors: (B, D), rows 2i and 2i + 1 belong together; scale: of the cosines, 30 in
+    SimBERT, 20 in RoFormer-Sim. Returns float32 (B,).
+    Raises ValueError for an odd number of rows; in compiled code, where the number may
+    be unknown, the backend raises an error of shapes instead.
+    https://kexue.fm/archives/7427, https://kexue.fm/archives/8454
+    """
+    _check_pairs(vectors)
+    z = unit_vectors(vectors)
+    pairs = ops.reshape(z, (-1, 2, z.shape[-1]))
+    partner = ops.repeat(ops.sum(pairs[:, 0] * pairs[:, 1], axis=-1), 2)
+    scores = scale * ops.matmul(z, ops.transpose(z))
+    rows = ops.arange(ops.shape(z)[0])
+    itself = ops.expand_dims(rows, 0) == ops.expand_dims(rows, 1)
+    others = ops.logsumexp(ops.where(itself, -1e12, scores), axis=-1)
+    return others - scale * partner
+
+
+def similarity_distillation(targets, vectors, scale=100.0):
+    """Squared distance of the cosines of all pairs of rows from a teacher's.
+
+    targets: (B, E), the teacher's vectors; vectors: (B, D); neither needs unit length.
+    Returns float32 (B,), whose mean is scale * mean((Z Z^T - T T^T)^2).
+    https://kexue.fm/archives/8454
+    """
+    wanted, found = (
+        ops.matmul(one, ops.transpose(one))
+        for one in map(unit_vectors, (targets, vectors))
+    )
+    return scale * ops.mean(ops.square(found - wanted), axis=-1)
+
+
+@register
+class ContrastiveCrossentropy(keras.losses.Loss):
+    """In-batch contrastive loss: the rest of the batch are the wrong answers.
+
+    Also where a sentence occurs twice: large batches want data without repeats.
+    y_true: ignored, batches may have None; y_pred: (B, D), partners in neighbouring
+    rows; scale: of the cosines. See `contrastive_crossentropy`.
+    """
+
+    def __init__(self, scale=20.0, reduction="sum_over_batch_size", name="contrastive"):
+        super().__init__(name=name, reduction=reduction, dtype="float32")
+        self.scale = scale
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        # Keras makes a tensor of the labels, which None is not.
+        y_true = y_pred if y_true is None else y_true
+        return super().__call__(y_true, y_pred, sample_weight)
+
+    def call(self, y_true, y_pred):
+        return contrastive_crossentropy(y_pred, self.scale)
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale}
+
+
+@register
+class SimilarityDistillation(keras.losses.Loss):
+    """Learn a teacher's similarities, as RoFormer-Sim does in its second stage.
+
+    y_true: (B, E), the teacher's vectors; y_pred: (B, D). See
+    `similarity_distillation`.
+    """
+
+    def __init__(
+        self, scale=100.0, reduction="sum_over_batch_size", name="distillation"
+    ):
+        super().__init__(name=name, reduction=reduction, dtype="float32")
+        self.scale = scale
+
+    def call(self, y_true, y_pred):
+        return similarity_distillation(y_true, y_pred, self.scale)
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale}
+
+
+def _check_pairs(vectors):
+    rows = vectors.shape[0]
+    if len(vectors.shape) != 2 or (rows is not None and rows % 2):
+        raise ValueError(
+            "A contrastive loss needs vectors (B, D) with an even number of rows, the "
+            "rows 2i and 2i + 1 being a pair. "
+            f"Received: shape {tuple(vectors.shape)}. Leave padding rows out, or drop "
+            "the last incomplete batch by pairs."
+        )
