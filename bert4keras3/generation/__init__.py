@@ -7,6 +7,7 @@ from bert4keras3.generation.beam import BeamSearch as BeamSearch
 from bert4keras3.generation.decoder import Decoder as Decoder
 from bert4keras3.generation.gibbs import GibbsSampler as GibbsSampler
 from bert4keras3.generation.logits import Allow as Allow
+from bert4keras3.generation.logits import CopySpan as CopySpan
 from bert4keras3.generation.logits import Forbid as Forbid
 from bert4keras3.generation.logits import Force as Force
 from bert4keras3.generation.logits import MinLength as MinLength
