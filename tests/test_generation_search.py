@@ -83,17 +83,18 @@ def test_annealing_finds_the_optimum_and_keeps_keywords():
     data = {"keywords": keyword_array(TOKENIZER, words), "likes": likes}
     options = {"steps": 300, "maxlen": maxlen, "data": data, "seed": [7, 8, 9]}
     options["strategy"] = Sampling(99.0)  # the tiny model's own taste is strong
-    found = finder.anneal(texts, start=2.0, end=0.05, **options)
+    allowed = [[5, 6, 7], [8, 13, 14], [7, 9, 10]]
+    found = finder.anneal(texts, start=2.0, end=0.05, allowed=allowed, **options)
     assert [one.best_score for one in found] == [5, 6, 5]
     for one, most, row in zip(found, maxlen, words, strict=True):
         assert 1 <= len(one.best) <= most and 1 <= len(one.text) <= most
         assert all(word in one.text and word in one.best for word in row)
         assert 0 < one.accepted <= 300 and one.score <= one.best_score
     # The batch, its buffers and its order change nothing for a chain of its own seed.
-    del options["maxlen"], options["data"], options["seed"]
     one = {name: array[2:] for name, array in data.items()}
+    options |= {"maxlen": 5, "data": one, "seed": [9]}
     alone = finder.anneal(
-        texts[2:], maxlen=5, data=one, seed=[9], start=2.0, end=0.05, **options
+        texts[2:], start=2.0, end=0.05, allowed=allowed[2:], **options
     )
     assert alone == found[2:]
     assert len(finder.programs) == 1

@@ -161,13 +161,14 @@ class TextSearch(MaskedChains):
         return good
 
     def _data(self, data, count):
+        data = {name: ops.convert_to_numpy(one) for name, one in data.items()}
         for name, one in data.items():
             if not np.ndim(one) or len(one) != count:
                 raise ValueError(
                     f"data[{name!r}] must have a row for each of {count} chains. "
                     f"Received the shape {np.shape(one)}."
                 )
-        return {name: np.asarray(one) for name, one in data.items()}
+        return data
 
     def _program(self, key):
         if key not in self.programs:
@@ -205,7 +206,7 @@ def search_loop(t, mask_id, score, exact, strategy, moves):
         return ids, lengths, ops.cast(found, "float32")
 
     def proposed(i, ids, lengths, uniform, batch):
-        """Edited texts with their scores, and log of the way back against that there"""
+        """Edited texts, lengths, scores; log of the way back against that there."""
         move, place = E.chosen_edit(uniform, lengths, moves)
         masked = E.shifted(ids, place, move == E.INSERT, mask_id)
         logits = t.logits_at(t.context(model_inputs(t, masked)), place)
