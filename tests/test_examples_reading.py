@@ -5,7 +5,9 @@ import pytest
 from test_examples import load
 
 
-@pytest.mark.parametrize("kind", ["mlm", "seq2seq"])
+@pytest.mark.parametrize(
+    "kind", ["mlm", pytest.param("seq2seq", marks=pytest.mark.slow)]
+)
 def test_reading_comprehension(kind, tmp_path, capsys):
     module = load(f"task_reading_comprehension_by_{kind}")
     module.buckets, module.window, module.stride = (128,), 48, 40
@@ -15,12 +17,13 @@ def test_reading_comprehension(kind, tmp_path, capsys):
     assert weights.exists() and "->" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_questions_and_answers(tmp_path, capsys):
     module = load("task_question_answer_generation_by_seq2seq")
     module.answer_maxlen = module.question_maxlen = 8
     weights = tmp_path / "best.weights.h5"
     best = module.main(["--smoke", "--batch-size=4", f"--weights={weights}"])
-    assert set(best) == {"question_f1", "copied"}
+    assert set(best) == {"question_f1"}
     assert weights.exists() and "->" in capsys.readouterr().out
 
 
@@ -40,6 +43,7 @@ def test_copied_pieces_follow_the_passage():
     assert copied(logits, ids, end)[:2] == (0, 0)  # never empty
 
 
+@pytest.mark.slow
 def test_text_search(capsys):
     found = load("basic_text_search_via_mlm").main(["--smoke"])
     assert set(found) == {"keywords", "paraphrase", "summary"}

@@ -1,6 +1,8 @@
 """Reading comprehension: SQuAD files, windows, votes and CMRC's scores."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,3 +110,12 @@ def test_scores_of_cmrc():
         reading_scores(["a"], [question()])
     with pytest.raises(ValueError, match="2 rows of predictions and 1 of questions"):
         reading_scores(["a", "b"], [question("a")])
+
+
+def test_the_page_runs(monkeypatch, capsys):
+    root = Path(__file__).resolve().parents[1]
+    monkeypatch.chdir(root)
+    page = (root / "docs/reading_comprehension.md").read_text("utf-8")
+    [block] = re.findall(r"```python\n(.*?)```", page, re.S)
+    exec(block, {})
+    assert capsys.readouterr().out.endswith("{'em': 1.0, 'f1': 1.0}\n")
