@@ -6,6 +6,7 @@ from keras import ops
 
 from bert4keras3.generation import (
     Allow,
+    CopySpan,
     Forbid,
     Force,
     MinLength,
@@ -89,3 +90,22 @@ def test_rules_of_ids():
 def test_errors(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("longest", [32, 2])
+def test_copy_span(longest):
+    """Against the pieces of the first sentence, listed."""
+    tokens = np.zeros((3, 14), "int32")
+    # [CLS]=5 a sentence, its end 6, another sentence with its end, then what is new.
+    rows = [[5, 0, 1, 0, 2, 6, 3, 6, 0], [5, 1, 2, 6, 6], [5, 0, 1, 1, 6, 0, 6, 1, 1]]
+    starts = np.array([8, 5, 7], "int32")
+    for row, ids in enumerate(rows):
+        tokens[row, : len(ids)] = ids
+    lengths = np.array([len(ids) for ids in rows], "int32")
+    step = ops.convert_to_tensor(1, "int32")
+    tensors = [ops.convert_to_tensor(one) for one in (tokens, lengths)]
+    history = History(*tensors, step, ops.convert_to_tensor(starts))
+    logits = ops.zeros((3, SIZE))
+    found = ops.convert_to_numpy(CopySpan(6, longest)(logits, history)) == 0
+    allowed = [set(np.flatnonzero(row).tolist()) for row in found]
+    assert allowed == [{1, 2, 6}, {1, 2, 6}, {6}]

@@ -1,4 +1,4 @@
-"""Entities, tags, relations and events: from labels to tensors and back; numpy only."""
+"""Spans, tags, relations, events and answers, to tensors and back; numpy only."""
 
 from bert4keras3.extraction.cliques import maximal_cliques as maximal_cliques
 from bert4keras3.extraction.corpora import read_cluener as read_cluener
@@ -33,6 +33,15 @@ from bert4keras3.extraction.pairs import join_relations as join_relations
 from bert4keras3.extraction.pointers import decode_spans as decode_spans
 from bert4keras3.extraction.pointers import dense_pointer_labels as dense_pointer_labels
 from bert4keras3.extraction.pointers import pointer_labels as pointer_labels
+from bert4keras3.extraction.reading import Answer as Answer
+from bert4keras3.extraction.reading import Question as Question
+from bert4keras3.extraction.reading import Window as Window
+from bert4keras3.extraction.reading import passage_windows as passage_windows
+from bert4keras3.extraction.reading import read_squad as read_squad
+from bert4keras3.extraction.reading import vote_answers as vote_answers
+from bert4keras3.extraction.reading import window_text as window_text
+from bert4keras3.extraction.reading_scores import answer_f1 as answer_f1
+from bert4keras3.extraction.reading_scores import reading_scores as reading_scores
 from bert4keras3.extraction.relations import Relation as Relation
 from bert4keras3.extraction.relations import decode_relations as decode_relations
 from bert4keras3.extraction.relations import relation_labels as relation_labels

@@ -15,25 +15,17 @@ from bert4keras3.generation.sampling import Sampling, row_keys
 SPECIAL = ("pad", "start", "end", "mask", "unk")
 
 
-class GibbsSampler:
-    """Draws texts from a masked language model (https://kexue.fm/archives/8119).
+class MaskedChains:
+    """What is drawn from a masked language model, many chains of texts at once.
 
     transformer: a Transformer or the Keras model of build_transformer_model, an encoder
     with with_mlm=True; tokenizer: of the texts; mask_id: default the tokenizer's;
     forbidden: ids that are never drawn, default the tokenizer's special tokens.
-    A step masks one place of every text and draws it anew from the model's
-    probabilities; all chains of a call run in one compiled loop.
     Raises ValueError for a model without masked-LM head.
     """
 
     def __init__(self, transformer, tokenizer, mask_id=None, forbidden=None):
-        self.transformer = getattr(transformer, "transformer", transformer)
-        t = self.transformer
-        if t.visibility != "encoder" or not getattr(t, "with_mlm", False):
-            raise ValueError(
-                f"GibbsSampler needs an encoder with a masked-LM head: build the "
-                f"{type(t).__name__} with with_mlm=True and application='encoder'."
-            )
+        self.transformer = masked_model(transformer, type(self).__name__)
         self.tokenizer = tokenizer
         ids = [getattr(tokenizer, f"_token_{name}_id", None) for name in SPECIAL]
         known = tuple(sorted({one for one in ids if one is not None}))
@@ -41,6 +33,42 @@ class GibbsSampler:
         self.mask_id = tokenizer._token_mask_id if mask_id is None else mask_id
         self.bucketed = runtime.BACKEND != "torch"
         self.programs = {}
+
+    def _ids(self, one):
+        if isinstance(one, str):
+            return self.tokenizer.encode(one)[0]
+        if isinstance(one, (int, np.integer)):
+            start, end = self.tokenizer._token_start_id, self.tokenizer._token_end_id
+            return [start, *[self.mask_id] * int(one), end]
+        return list(one)
+
+    def _text(self, ids):
+        return self.tokenizer.decode([int(one) for one in ids])
+
+
+def masked_model(transformer, user):
+    """The Transformer of a model; ValueError, for that user, without MLM head."""
+    t = getattr(transformer, "transformer", transformer)
+    if t.visibility != "encoder" or not getattr(t, "with_mlm", False):
+        raise ValueError(
+            f"{user} needs an encoder with a masked-LM head: build the "
+            f"{type(t).__name__} with with_mlm=True and application='encoder'."
+        )
+    return t
+
+
+def model_inputs(t, ids):
+    """The inputs of a Transformer that reads one sentence."""
+    return [ids, ops.zeros_like(ids)] if t.segment_vocab_size else [ids]
+
+
+class GibbsSampler(MaskedChains):
+    """Draws texts from a masked language model (https://kexue.fm/archives/8119).
+
+    See MaskedChains for the arguments. A step masks one place of every text and draws
+    it anew from the model's probabilities; all chains of a call run in one compiled
+    loop.
+    """
 
     def __call__(self, texts, steps=1000, every=None, strategy=None, seed=0, free=None):
         """Texts after `steps` steps, one per chain, or lists of snapshots.
@@ -66,17 +94,6 @@ class GibbsSampler:
             for row, ids in enumerate(rows)
         ]
         return found if every else [one[-1] for one in found]
-
-    def _ids(self, one):
-        if isinstance(one, str):
-            return self.tokenizer.encode(one)[0]
-        if isinstance(one, (int, np.integer)):
-            start, end = self.tokenizer._token_start_id, self.tokenizer._token_end_id
-            return [start, *[self.mask_id] * int(one), end]
-        return list(one)
-
-    def _text(self, ids):
-        return self.tokenizer.decode([int(one) for one in ids])
 
     def _batch(self, rows, free, seed):
         pad = self.transformer.pad_token_id or 0
@@ -119,10 +136,7 @@ def gibbs_loop(t, mask_id, strategy, rule):
             place = ops.cast(place, "int32")[:, None]
             here = columns == place
             masked = ops.where(here, mask_id, ids)
-            inputs = [masked]
-            if t.segment_vocab_size:
-                inputs.append(ops.zeros_like(masked))
-            logits = t.logits_at(t.context(inputs), place)
+            logits = t.logits_at(t.context(model_inputs(t, masked)), place)
             history = History(masked, ops.sum(ops.ones_like(ids), axis=1), i, None)
             drawn = strategy(rule(logits, history), keys, 2 * i + 1)
             return i + 1, ops.where(here, drawn[:, None], ids)

@@ -159,6 +159,40 @@ class MinLength:
         return ops.where(ops.logical_and(early, end), HIDDEN, logits)
 
 
+@dataclass(frozen=True)
+class CopySpan:
+    """Generate a piece of the prompt's first sentence, as it stands there.
+
+    The next token is one that follows the new ones somewhere between the first token
+    of the prompt and the first `end_id` in it, or `end_id` itself; longest: tokens of
+    an answer that are compared at most.
+    """
+
+    end_id: int
+    longest: int = 32
+
+    def __call__(self, logits, history):
+        tokens, start = history.tokens, history.start
+        places = ops.arange(ops.shape(tokens)[1])
+        # The end is sought in the prompt; the new tokens may hold it too.
+        ends = ops.logical_and(tokens == self.end_id, places[None] < start[:, None])
+        border = ops.argmax(ops.cast(ends, "int32"), axis=1)[:, None]
+        border = ops.where(ops.any(ends, axis=1)[:, None], border, start[:, None])
+        back = 1 + ops.arange(self.longest)  # how far to look back, J
+        earlier = places[:, None] - back[None]  # (S, J)
+        before = ops.take(tokens, ops.maximum(earlier, 0), axis=1)
+        last = ops.maximum(history.length[:, None] - back[None], 0)
+        last = ops.take_along_axis(tokens, last, axis=1)
+        same = ops.logical_and(before == last[:, None], (earlier > 0)[None])
+        count = history.length - start
+        beyond = back[None] > count[:, None]
+        same = ops.all(ops.logical_or(same, beyond[:, None]), axis=-1)
+        inside = ops.logical_and(places[None] > 0, places[None] < border)
+        allowed = _marked(tokens, ops.logical_and(same, inside), ops.shape(logits)[1])
+        allowed = ops.logical_or(allowed, _chosen((self.end_id,), logits))
+        return ops.where(allowed, logits, HIDDEN)
+
+
 def _chosen(ids, logits):
     """Bool (1, V): True at the ids. Raises ValueError for one that is no token."""
     size = ops.shape(logits)[1]
