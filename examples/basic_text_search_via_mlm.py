@@ -19,9 +19,9 @@ from bert4keras3.generation import (
     Sampling,
     TextSearch,
     keyword_array,
+    mean_vectors,
     occurs,
     pseudo_likelihood,
-    sentence_vectors,
 )
 from bert4keras3.models import build_transformer_model
 from bert4keras3.snippets import sequence_padding
@@ -54,7 +54,7 @@ def keyword_sentence(fluency, model, tokenizer, keywords, steps, minlen=10, maxl
 
 def paraphrase(fluency, model, encoder, tokenizer, texts, steps):
     """Other words for the same: near in meaning, few pairs of characters in common."""
-    vectors = sentence_vectors(encoder)
+    vectors = mean_vectors(encoder)
 
     def score(ids, lengths, meaning, pairs):
         near = ops.sum(vectors(ids, lengths) * meaning, axis=1)
@@ -75,7 +75,7 @@ def paraphrase(fluency, model, encoder, tokenizer, texts, steps):
 
 def summarise(fluency, model, encoder, tokenizer, texts, steps, maxlen=12):
     """At most maxlen tokens of each text's own, near to it in meaning, and fluent."""
-    vectors = sentence_vectors(encoder)
+    vectors = mean_vectors(encoder)
 
     def score(ids, lengths, meaning):
         near = ops.sum(vectors(ids, lengths) * meaning, axis=1)

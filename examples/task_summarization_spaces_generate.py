@@ -1,7 +1,7 @@
 """Long texts, step 2 of SPACES: summaries of the extracted (kexue.fm/archives/8046).
 
 One BERT reads and writes (UniLM), up to 1024 tokens together, trained with the sparse
-softmax of the 10 largest logits. Models with a table of 512 positions, as BERT, go
+softmax of the 10 largest logits and with a second head, which says what to copy. Models with a table of 512 positions, as BERT, go
 beyond it with --hierarchical (https://kexue.fm/archives/7947); zh-tiny, a RoFormer, has
 no such table and needs nothing. Data: the --output of
 task_summarization_spaces_extract.py, or the same whole documents, which is the default.
@@ -25,6 +25,7 @@ from bert4keras3.models import build_transformer_model
 from bert4keras3.snippets import BucketedGenerator, find_file
 from bert4keras3.tokenizers import Tokenizer
 from bert4keras3.training import Evaluation
+from bert4keras3.utils.copying import copy_labels
 
 maxlen = 1024  # tokens of text and summary
 summary_maxlen = 256
@@ -50,7 +51,7 @@ def build_model(args):
     bert = build_transformer_model(
         args.model, application="unilm", return_keras_model=False, **longer
     )
-    model = bert.training_model(topk=10)
+    model = bert.training_model(topk=10, copying=True)
     model.compile(keras.optimizers.AdamW(args.learning_rate))
     return bert, model
 
@@ -86,13 +87,16 @@ def main(argv=None):
         """Text and summary, each cut to its own share of maxlen."""
         (ids, segments), summary = source(pair[0]), tokenizer.encode(pair[1])[0]
         summary = summary[1 : summary_maxlen + 1]
-        return (ids + summary, segments + [1] * len(summary)), None
+        labels = [0] * len(ids) + copy_labels(ids[1:-1], summary)
+        return (ids + summary, segments + [1] * len(summary), labels), None
 
     generator = BucketedGenerator(
         train, min(args.batch_size, len(train)), encode=encode, buckets=buckets
     )
     new = 8 if args.smoke else summary_maxlen
-    decoder = Decoder(bert, tokenizer, maxlen=new, batch_size=args.batch_size)
+    decoder = Decoder(
+        bert, tokenizer, maxlen=new, batch_size=args.batch_size, copying=True
+    )
     prompts = [source(text) for text, _ in dev]
     references = [summary for _, summary in dev]
 

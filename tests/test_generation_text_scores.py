@@ -9,9 +9,9 @@ from bert4keras3.generation import (
     Decoder,
     keyword_array,
     log_likelihood,
+    mean_vectors,
     occurs,
     pseudo_likelihood,
-    sentence_vectors,
 )
 from bert4keras3.tokenizers import Tokenizer
 
@@ -46,8 +46,8 @@ def test_pseudo_likelihood_masks_one_token_at_a_time():
         assert found[row] == pytest.approx(total, rel=1e-4)
 
 
-def test_sentence_vectors_know_no_padding():
-    vectors = sentence_vectors(build("roformer"))
+def test_mean_vectors_know_no_padding():
+    vectors = mean_vectors(build("roformer"))
     found = ops.convert_to_numpy(vectors(IDS, LENGTHS))
     np.testing.assert_allclose((found**2).sum(axis=1), 1.0, rtol=1e-5)
     alone = ops.convert_to_numpy(vectors(IDS[1:, :4], LENGTHS[1:]))

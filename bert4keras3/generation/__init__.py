@@ -20,6 +20,6 @@ from bert4keras3.generation.sampling import Sampling as Sampling
 from bert4keras3.generation.search import TextSearch as TextSearch
 from bert4keras3.generation.text_scores import keyword_array as keyword_array
 from bert4keras3.generation.text_scores import log_likelihood as log_likelihood
+from bert4keras3.generation.text_scores import mean_vectors as mean_vectors
 from bert4keras3.generation.text_scores import occurs as occurs
 from bert4keras3.generation.text_scores import pseudo_likelihood as pseudo_likelihood
-from bert4keras3.generation.text_scores import sentence_vectors as sentence_vectors

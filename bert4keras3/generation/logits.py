@@ -188,7 +188,7 @@ class CopySpan:
         beyond = back[None] > count[:, None]
         same = ops.all(ops.logical_or(same, beyond[:, None]), axis=-1)
         inside = ops.logical_and(places[None] > 0, places[None] < border)
-        allowed = _marked(tokens, ops.logical_and(same, inside), ops.shape(logits)[1])
+        allowed = marked(tokens, ops.logical_and(same, inside), ops.shape(logits)[1])
         allowed = ops.logical_or(allowed, _chosen((self.end_id,), logits))
         return ops.where(allowed, logits, HIDDEN)
 
