@@ -14,6 +14,7 @@ NO_POOLER = pytest.mark.filterwarnings("ignore:.*not in the checkpoint")
 
 
 @NO_POOLER
+@pytest.mark.slow
 def test_similar_questions(tmp_path, capsys):
     module = load("task_similar_questions")
     module.maxlen, module.buckets = 16, (32,)
@@ -67,6 +68,7 @@ def test_noise_leaves_the_target_alone(pairs):
     assert not changed[(segments > 0) | (clean == 0)].any() and not changed[:, 0].any()
 
 
+@pytest.mark.slow
 def test_titles_by_an_encoder_decoder(tmp_path, capsys):
     pytest.importorskip("rouge_chinese")
     pytest.importorskip("sacrebleu")

@@ -90,7 +90,9 @@ def parts(t, inputs):
     return pooled, -(target * shares).sum() / shares.sum()
 
 
-@pytest.mark.parametrize("kind", ["contrastive", "distillation"])
+@pytest.mark.parametrize(
+    "kind", ["contrastive", pytest.param("distillation", marks=pytest.mark.slow)]
+)
 def test_both_losses_come_from_one_pass(kind):
     """The sum is minimised; a training model runs every layer of the trunk once."""
     t, inputs = simbert(), batch(rows=4)
