@@ -84,6 +84,14 @@ class Reader:
         one = good[np.random.randint(len(good))]
         return self.inputs(one), self.labels(one)
 
+    def decode(self, outputs, rows):
+        """What the windows of these numbers answer, see `copied`."""
+        windows = [self.windows[row] for row in rows]
+        return [
+            copied(logits, one.token_ids, self.end)
+            for logits, one in zip(outputs, windows, strict=True)
+        ]
+
 
 def copied(logits, ids, end):
     """The piece of `ids` that logits (32, V) say: first, last token, mean probability.
@@ -137,15 +145,8 @@ def main(argv=None):
     )
     samples = [examiner.inputs(one) for one in examiner.windows]
 
-    def decode(outputs, rows):
-        windows = [examiner.windows[row] for row in rows]
-        return [
-            copied(logits, one.token_ids, examiner.end)
-            for logits, one in zip(outputs, windows, strict=True)
-        ]
-
     def evaluate(model):
-        found = predict_each(model, samples, decode, args.batch_size, buckets)
+        found = predict_each(model, samples, examiner.decode, args.batch_size, buckets)
         votes = [[] for _ in dev]
         for one, (first, last, score) in zip(examiner.windows, found, strict=True):
             votes[one.row].append((window_text(dev[one.row], one, first, last), score))

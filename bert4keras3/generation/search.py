@@ -196,15 +196,6 @@ def search_loop(t, mask_id, score, exact, strategy, moves):
     """A function of a batch, steps and temperatures (2,) -> what Found holds."""
     pad = t.pad_token_id or 0
 
-    def rated(ids, lengths, batch):
-        found = score(ids, lengths, **batch["data"])
-        if tuple(ops.shape(found)) != tuple(ops.shape(lengths)):
-            raise ValueError(
-                "score must return a number per chain, of the shape "
-                f"{tuple(ops.shape(lengths))}. It returned {tuple(ops.shape(found))}."
-            )
-        return ids, lengths, ops.cast(found, "float32")
-
     def proposed(i, ids, lengths, uniform, batch):
         """Edited texts, lengths, scores; log of the way back against that there."""
         move, place = E.chosen_edit(uniform, lengths, moves)
@@ -213,7 +204,7 @@ def search_loop(t, mask_id, score, exact, strategy, moves):
         kept = strategy.kept(ops.where(batch["allowed"], logits, HIDDEN))
         new = Sampling()(kept, batch["keys"], 2 * i + 1)[:, None]
         texts, sizes = E.edited(ids, masked, lengths, move, place, new, pad)
-        found = rated(texts, sizes, batch)
+        found = rated(score, texts, sizes, batch)
         if not exact:
             return found, 0.0
         old = ops.take_along_axis(ids, place, axis=1)
@@ -237,12 +228,24 @@ def search_loop(t, mask_id, score, exact, strategy, moves):
             best = chosen(now[2] > best[2], now, best)
             return i + 1, now, best, accepted + ops.cast(good, "int32")
 
-        now = rated(batch["ids"], batch["lengths"], batch)
+        now = rated(score, batch["ids"], batch["lengths"], batch)
         start = ops.convert_to_tensor(0, "int32"), now, now, ops.zeros_like(now[1])
         _, now, best, accepted = ops.while_loop(lambda i, *rest: i < steps, step, start)
         return *now, *best, accepted
 
     return loop
+
+
+def rated(score, ids, lengths, batch):
+    """The texts, their lengths and scores; ValueError for scores of another shape."""
+    found = score(ids, lengths, **batch["data"])
+    shape, expected = tuple(ops.shape(found)), tuple(ops.shape(lengths))
+    if shape != expected:
+        raise ValueError(
+            f"score must return a number per chain, of the shape {expected}. It "
+            f"returned {shape}."
+        )
+    return ids, lengths, ops.cast(found, "float32")
 
 
 def chosen(flags, first, second):
