@@ -6,6 +6,7 @@ fills the slots 0..P-1 padded on the right, its i-th new token comes into slot P
 and has position n + i. No token is ever moved.
 """
 
+import contextlib
 import functools
 
 import keras
@@ -15,6 +16,7 @@ from bert4keras3.backend.runtime import write_slot
 from bert4keras3.backend.tensors import batch_gather
 from bert4keras3.generation.cache import Cache, in_slots
 from bert4keras3.generation.decoder import Decoder
+from bert4keras3.models import heads
 from bert4keras3.models.context import Context
 from bert4keras3.models.published import kept_id
 from bert4keras3.models.training_model import training_model
@@ -213,10 +215,27 @@ class Decoding:
 
     def logits_at(self, ctx, last=None):
         """Logits (R, V) at the indices `last: (R, 1)`, by default of the only token."""
-        ctx.wanted, outer, self.ctx = "logits", self.ctx, ctx
-        try:
+        return self.logits_of(ctx, last)[:, 0]
+
+    def logits_of(self, ctx, places=None):
+        """Logits (R, K, V), float32, at the indices `places: (R, K)`, default all."""
+        ctx.wanted = "logits"
+        with self._pass(ctx):
             x = self.trunk(self.simplify(list(ctx.inputs)))
-            x = x if last is None else batch_gather(x, last)
-            return ops.cast(self.apply_final_layers(x), "float32")[:, 0]
+            x = x if places is None else batch_gather(x, places)
+            return ops.cast(self.apply_final_layers(x), "float32")
+
+    def hidden(self, ctx, pooled=False):
+        """What the heads read, (R, T, D), or through the pooler (R, D)."""
+        with self._pass(ctx):
+            x = self.trunk(self.simplify(list(ctx.inputs)))
+            return heads.pooled(self, x) if pooled else x
+
+    @contextlib.contextmanager
+    def _pass(self, ctx):
+        """Let `ctx` be what the layers' hooks read."""
+        outer, self.ctx = self.ctx, ctx
+        try:
+            yield
         finally:
             self.ctx = outer
