@@ -78,4 +78,5 @@ class Echo:
         self.threads.add(threading.get_ident())
         for one in sample:
             self.calls.append(([one], "stream"))
+            time.sleep(self.seconds)
             yield one

@@ -85,7 +85,7 @@ def test_a_full_queue_refuses(batcher):
 
 
 def test_streams_and_batches_take_turns(batcher):
-    echo, pieces = Echo(), queue.Queue()
+    echo, pieces = Echo(0.001), queue.Queue()
     for name in "ab":
         batcher.stream(echo, name * 200, (), pieces.put)
     with pytest.raises(Refusal, match="stream"):

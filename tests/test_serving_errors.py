@@ -54,8 +54,8 @@ BAD = [
     (b'{"texts": "a"}', 422, "invalid"),
     (b'{"texts": [1]}', 422, "invalid"),
     (b'{"texts": [null]}', 422, "invalid"),
-    (b'{"texts": ["\\ud800"]}', 422, "invalid"),
-    (b'{"texts": ["a"], "\\ud800": 1}', 422, "invalid"),
+    (b'{"texts": ["\\ud800"]}', 400, "malformed_json"),
+    (b'{"texts": ["a"], "\\ud800": 1}', 400, "malformed_json"),
     (b'{"texts": ["a"], "topk": "5"}', 422, "invalid"),
     (b'{"texts": ["a"], "topk": true}', 422, "invalid"),
     (b'{"texts": ["a"], "topk": 0}', 422, "invalid"),
@@ -72,6 +72,12 @@ def test_bad_bodies(client, body, status, code):
     error(client.post("/fill-mask", content=body, headers=JSON), status, code)
     chunked = client.post("/fill-mask", content=iter([body]), headers=JSON)
     error(chunked, status, code)
+
+
+def test_escapes_of_whole_characters(client):
+    body = b'{"texts": ["\\ud83d\\ude00 \\u4eca"]}'
+    answer = client.post("/fill-mask", content=body, headers=JSON)
+    assert answer.json()["results"][0]["text"] == "\U0001f600 今"
 
 
 def test_errors_name_the_place(client):

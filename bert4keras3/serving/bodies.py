@@ -100,12 +100,16 @@ class GenerateBody(Body):
     seed: int = Field(default_factory=lambda: secrets.randbelow(2**31), ge=0, lt=2**63)
     stream: bool = False
 
+    @property
+    def sampled(self):
+        """Whether tokens are drawn at random."""
+        return any(x is not None for x in (self.temperature, self.topk, self.topp))
+
     @model_validator(mode="after")
     def _fits(self):
-        sampled = (self.temperature, self.topk, self.topp) != (None, None, None)
-        if self.beams and (sampled or self.stream):
+        if self.beams and (self.sampled or self.stream):
             raise ValueError("beams go with neither sampling nor stream")
-        if self.n > (self.beams or (self.n if sampled else 1)):
+        if self.n > (self.beams or (self.n if self.sampled else 1)):
             raise ValueError("n answers need sampling, or as many beams")
         if self.stream and (self.n > 1 or len(self.texts) > 1):
             raise ValueError("stream makes one answer to one text")
@@ -135,9 +139,9 @@ class GenerateBody(Body):
     def _strategy(self):
         if self.beams:
             return BeamSearch(self.beams, length_penalty=1.0)
-        if (self.temperature, self.topk, self.topp) == (None, None, None):
-            return Greedy()
-        return Sampling(self.temperature or 1.0, self.topk, self.topp)
+        if self.sampled:
+            return Sampling(self.temperature or 1.0, self.topk, self.topp)
+        return Greedy()
 
 
 BODIES = {
@@ -157,8 +161,13 @@ def parsed(cls, content):
         value = json.loads(
             content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse
         )
+        if b"\\u" in content:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
         raise Refusal(400, "not_utf8", "The body must be UTF-8.") from error
+    except UnicodeEncodeError as error:
+        told = "A text has an escape that is half of a character (\\ud800 to \\udfff)."
+        raise Refusal(400, "malformed_json", told) from error
     except RecursionError as error:
         raise Refusal(400, "too_deep", "The JSON is nested too deeply.") from error
     except ValueError as error:
@@ -186,9 +195,8 @@ def _refuse(constant):
 
 
 def _place(parts):
-    """("texts", 3) -> "texts[3]"; names as they may safely be shown."""
+    """("texts", 3) -> "texts[3]"."""
     text = ""
     for one in parts:
         text += f"[{one}]" if isinstance(one, int) else f".{one}"
-    shown = text.removeprefix(".").encode("utf-8", "replace").decode("utf-8")
-    return shown[:100] or None
+    return text.removeprefix(".")[:100] or None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
-from bert4keras3.serving.tasks import Program, Task, builder_of
+from bert4keras3.serving.tasks import Program, Task, builder_of, unnamed_ids
 
 TOP = 20  # candidates of a mask at most
 MASKS = 16  # of a text at most
@@ -48,10 +48,14 @@ class FillMask(Task):
         if getattr(tokenizer, "_token_mask_id", None) is None:
             raise ValueError("FillMask needs a tokenizer with a mask token.")
         self.pad, self.mask = t.pad_token_id, tokenizer._token_mask
-        self.top = min(TOP, t.vocab_size)
+        unnamed = unnamed_ids(tokenizer, t.vocab_size)
+        self.top = min(TOP, t.vocab_size - len(unnamed))
+        named = np.ones(t.vocab_size, "float32")
+        named[list(unnamed)] = 0
 
         def best(ctx, places):
-            return ops.top_k(ops.softmax(t.logits_of(ctx, places), axis=-1), self.top)
+            scores = ops.softmax(t.logits_of(ctx, places), axis=-1)
+            return ops.top_k(scores * named, self.top)
 
         self.program = Program(t, best)
 
@@ -119,5 +123,5 @@ class FillMask(Task):
                 [{"token": token, "score": value}
                  for token, value in zip(tokens, values, strict=True)]
             )  # fmt: skip
-            text += tokens[0].removeprefix("##") + piece
+            text += self.tokenizer.decode(best[:1]) + piece
         return {"text": text, "masks": masks}

@@ -2,9 +2,9 @@
 
 from typing import Any, NamedTuple
 
-from bert4keras3.generation import Decoder, Greedy
+from bert4keras3.generation import Decoder, Forbid, Greedy
 from bert4keras3.generation.streaming import stream_ids, stream_text
-from bert4keras3.serving.tasks import Task, check_vocabulary
+from bert4keras3.serving.tasks import Task, check_vocabulary, unnamed_ids
 
 
 class Plan(NamedTuple):
@@ -33,10 +33,15 @@ class Generate(Task):
 
     def __init__(self, model, tokenizer, maxlen=None, batch_size=32, **settings):
         self.decoder = Decoder(model, tokenizer, batch_size=batch_size, **settings)
+        vocabulary = self.decoder.model.vocab_size
+        check_vocabulary(tokenizer, vocabulary)
+        unnamed = unnamed_ids(tokenizer, vocabulary)
+        if unnamed:  # what has no token cannot be said
+            own = self.decoder.settings
+            self.decoder.settings = own.changed(rules=(*own.rules, Forbid(unnamed)))
         t = self.decoder.transformer
         limit = t.source_limit if self.decoder.two_sides else t.position_limit
         super().__init__(tokenizer, limit, maxlen, batch_size)
-        check_vocabulary(tokenizer, self.decoder.model.vocab_size)
 
     def __call__(self, texts, plan=Plan(), seed=0):  # noqa: B008 (it is immutable)
         """For each text a list of n answers, {"text", "tokens"[, "score"]}.

@@ -12,6 +12,7 @@ from bert4keras3.serving.fill_mask import FillMask
 from bert4keras3.serving.generate import Generate
 from bert4keras3.serving.similar import Similar
 from bert4keras3.tokenizers import HFTokenizer, SpTokenizer, Tokenizer
+from bert4keras3.tokenizers.folders import open_vocabulary
 from bert4keras3.utils.assets import asset_path
 
 # application -> what such a model is served for
@@ -45,11 +46,12 @@ def load_tokenizer(source, lower=None):
 
 
 def _wordpiece(source, lower):
-    tokenizer = Tokenizer(source, do_lower_case=lower)
-    if lower is None and not tokenizer._do_lower_case:
-        known = tokenizer._token_dict
-        tokenizer = Tokenizer(source, do_lower_case="a" in known and "A" not in known)
-    return tokenizer
+    if lower is None:
+        known, settings = open_vocabulary(source)
+        lower = settings.lower
+        if lower is None:
+            lower = "a" in known and "A" not in known
+    return Tokenizer(source, do_lower_case=lower)
 
 
 def load_tasks(
@@ -94,19 +96,21 @@ def load_tasks(
         t = build_transformer_model(
             source, checkpoint, application=application, **options
         )
-        makers = {
-            "fill-mask": lambda: FillMask(t, words, **how),
-            "similar": lambda: Similar(t, words, pooling, **how),
-            "generate": lambda: Generate(t, words, **how),
-        }
-        unknown = [name for name in names if name not in makers]
-        if unknown:
-            raise ValueError(f"tasks are {list(makers)}. Received: {unknown[0]!r}")
-        found = [makers[name]() for name in names]
+        found = [_made(name, t, words, pooling, how) for name in names]
     if classifier is not None:
         model = keras.models.load_model(classifier)
         found.append(Classify(model, words, labels, **how))
     return found
+
+
+def _made(name, t, tokenizer, pooling, how):
+    """The task of that name."""
+    if name == "similar":
+        return Similar(t, tokenizer, pooling, **how)
+    kinds = {"fill-mask": FillMask, "generate": Generate}
+    if name not in kinds:
+        raise ValueError(f"tasks are {[*kinds, 'similar']}. Received: {name!r}")
+    return kinds[name](t, tokenizer, **how)
 
 
 def _usual(source, application, family):

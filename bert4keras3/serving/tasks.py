@@ -165,6 +165,22 @@ def finite(array):
     return array
 
 
+def unnamed_ids(tokenizer, size):
+    """The ids in [0, size) that the tokenizer has no token for.
+
+    Tables of embeddings are often larger than the vocabulary.
+    """
+
+    def has_token(i):
+        try:
+            tokenizer.id_to_token(i)
+        except KeyError:
+            return False
+        return True
+
+    return tuple(i for i in range(size) if not has_token(i))
+
+
 def builder_of(model, tokenizer, what):
     """The Transformer behind a model, with a vocabulary that holds the tokenizer's.
 
