@@ -55,7 +55,7 @@ class FillMask(Task):
 
         def best(ctx, places):
             scores = ops.softmax(t.logits_of(ctx, places), axis=-1)
-            return ops.top_k(scores * named, self.top)
+            return ops.top_k(scores * ops.convert_to_tensor(named), self.top)
 
         self.program = Program(t, best)
 
