@@ -24,7 +24,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["bert4keras3", "bert4keras3.*"]),
-    package_data={"bert4keras3": ["assets/*", "assets/**/*"]},
+    package_data={"bert4keras3": ["assets/*", "assets/**/*", "serving/page.html"]},
     entry_points={"console_scripts": ["bert4keras3 = bert4keras3.cli:main"]},
     install_requires=["keras>=3", "numpy", "tokenizers", "safetensors"],
     extras_require={
@@ -32,10 +32,12 @@ setup(
         "tensorflow": ["tensorflow"],
         "torch": ["torch"],
         "sentencepiece": ["sentencepiece>=0.2"],
+        "serve": ["fastapi", "uvicorn"],
         "scores": ["rouge-chinese", "sacrebleu"],
         "dev": [
             *("pytest", "ruff", "transformers", "sentencepiece>=0.2"),
             *("rouge-chinese", "sacrebleu"),
+            *("fastapi", "uvicorn", "httpx"),
         ],
     },
     classifiers=[

@@ -1,13 +1,17 @@
-"""The command `bert4keras3`: look at checkpoints and convert them.
+"""The command `bert4keras3`: look at checkpoints, convert and serve them.
 
 bert4keras3 info PATH
 bert4keras3 convert SRC DST --to hf|tf|npz [--dtype float16|bfloat16]
+bert4keras3 serve MODEL [--application unilm] [--port 8000]
+bert4keras3 fill-mask TEXT [MODEL]
+bert4keras3 generate TEXT [MODEL] --application unilm
 """
 
 import argparse
 import sys
 
 from bert4keras3.models.convert import convert, inspect
+from bert4keras3.serving.command import add_commands
 
 _SIZES = (
     "vocab_size",
@@ -27,7 +31,7 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         _say(f"error: {error}", sys.stderr)
         return 1
     return 0
@@ -35,7 +39,7 @@ def main(arguments=None):
 
 def _parser():
     parser = argparse.ArgumentParser(prog="bert4keras3", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="info | convert")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
     info = commands.add_parser("info", help="what a checkpoint holds")
     info.add_argument("path", help="folder, file or TensorFlow prefix")
     info.set_defaults(run=_info)
@@ -56,6 +60,7 @@ def _parser():
     for command in (info, change):
         command.add_argument("--model", help="family, default: what the config says")
         command.add_argument("--config", help="default: the one beside the weights")
+    add_commands(commands)
     return parser
 
 

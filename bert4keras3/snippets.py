@@ -3,6 +3,7 @@
 from bert4keras3.generation.autoregressive import (
     AutoRegressiveDecoder as AutoRegressiveDecoder,
 )
+from bert4keras3.serving.legacy import WebServing as WebServing
 from bert4keras3.utils.bucketed import BucketedGenerator as BucketedGenerator
 from bert4keras3.utils.data import DataGenerator as DataGenerator
 from bert4keras3.utils.files import find_file as find_file

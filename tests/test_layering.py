@@ -27,8 +27,9 @@ ALLOWED = {
     "extraction": {"utils"},
     "training": {"backend", "utils"},
     "models": {"backend", "checkpoints", "generation", "layers", "tokenizers", "utils"},
-    "snippets": {"generation", "tokenizers", "utils"},
-    "cli": {"models"},
+    "serving": {"backend", "generation", "layers", "models", "tokenizers", "utils"},
+    "snippets": {"generation", "serving", "tokenizers", "utils"},
+    "cli": {"models", "serving"},
     "__main__": {"cli"},
     "__init__": {"layers", "losses", "metrics", "optimizers"},
 }

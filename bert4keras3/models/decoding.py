@@ -6,6 +6,7 @@ fills the slots 0..P-1 padded on the right, its i-th new token comes into slot P
 and has position n + i. No token is ever moved.
 """
 
+import contextlib
 import functools
 
 import keras
@@ -15,6 +16,7 @@ from bert4keras3.backend.runtime import write_slot
 from bert4keras3.backend.tensors import batch_gather
 from bert4keras3.generation.cache import Cache, in_slots
 from bert4keras3.generation.decoder import Decoder
+from bert4keras3.models import heads
 from bert4keras3.models.context import Context
 from bert4keras3.models.published import kept_id
 from bert4keras3.models.training_model import training_model
@@ -165,6 +167,7 @@ class Decoding:
         self._hide_padding(ctx, length, last)
         ctx.cache = Cache(slots)
         logits, states = self.logits_and_states(ctx, last, keep_states)
+        logits = logits[:, 0]
         valid = batch_gather(
             ops.broadcast_to(ctx.visible, (batch, 1, length, length))[:, 0], last
         )
@@ -224,6 +227,7 @@ class Decoding:
         ctx.cache = Cache(None, slot, state["blocks"], fixed["memory"])
         self.placed(ctx, keys)
         logits, states = self.logits_and_states(ctx, None, "states" in state)
+        logits = logits[:, 0]
         changed = {"blocks": ctx.cache.blocks, "valid": valid, "keys": keys}
         changed["next"] = state["next"] + 1
         if "states" in state:
@@ -245,19 +249,36 @@ class Decoding:
 
     def logits_at(self, ctx, last=None):
         """Logits (R, V) at the indices `last: (R, 1)`, by default of the only token."""
-        return self.logits_and_states(ctx, last)[0]
+        return self.logits_of(ctx, last)[:, 0]
 
-    def logits_and_states(self, ctx, last=None, keep_states=False):
-        """`logits_at`, and the states (R, T, E) of all tokens of the pass, or None."""
-        ctx.wanted, outer, self.ctx = "logits", self.ctx, ctx
-        try:
+    def logits_of(self, ctx, places=None):
+        """Logits (R, K, V), float32, at the indices `places: (R, K)`, default all."""
+        return self.logits_and_states(ctx, places)[0]
+
+    def logits_and_states(self, ctx, places=None, keep_states=False):
+        """`logits_of`, and the states (R, T, E) of all tokens of the pass, or None."""
+        ctx.wanted = "logits"
+        with self._pass(ctx):
             x = self.trunk(self.simplify(list(ctx.inputs)))
-            chosen = x if last is None else batch_gather(x, last)
-            logits = ops.cast(self.apply_final_layers(chosen), "float32")[:, 0]
+            chosen = x if places is None else batch_gather(x, places)
+            logits = ops.cast(self.apply_final_layers(chosen), "float32")
             if not keep_states:
                 return logits, None
             ctx.wanted = "states"
             outputs = self.apply_final_layers(x)
             return logits, outputs[-1] if isinstance(outputs, list) else outputs
+
+    def hidden(self, ctx, pooled=False):
+        """What the heads read, (R, T, D), or through the pooler (R, D)."""
+        with self._pass(ctx):
+            x = self.trunk(self.simplify(list(ctx.inputs)))
+            return heads.pooled(self, x) if pooled else x
+
+    @contextlib.contextmanager
+    def _pass(self, ctx):
+        """Let `ctx` be what the layers' hooks read."""
+        outer, self.ctx = self.ctx, ctx
+        try:
+            yield
         finally:
             self.ctx = outer
