@@ -1,11 +1,11 @@
 """Long texts, step 2 of SPACES: summaries of the extracted (kexue.fm/archives/8046).
 
 One BERT reads and writes (UniLM), up to 1024 tokens together, trained with the sparse
-softmax of the 10 largest logits and with a second head, which says what to copy. Models with a table of 512 positions, as BERT, go
-beyond it with --hierarchical (https://kexue.fm/archives/7947); zh-tiny, a RoFormer, has
-no such table and needs nothing. Data: the --output of
-task_summarization_spaces_extract.py, or the same whole documents, which is the default.
-Needs `pip install "bert4keras3[scores]"`.
+softmax of the 10 largest logits and with a second head, which says what to copy. Models
+with a table of 512 positions, as BERT, go beyond it with --hierarchical
+(https://kexue.fm/archives/7947); zh-tiny, a RoFormer, has no such table. Data: the
+--output of task_summarization_spaces_extract.py, or the same whole documents, which is
+the default. Needs `pip install "bert4keras3[scores]"`.
     python examples/task_summarization_spaces_generate.py --data extracted \
         --model FOLDER --hierarchical --learning-rate 2e-5
 """
@@ -94,9 +94,7 @@ def main(argv=None):
         train, min(args.batch_size, len(train)), encode=encode, buckets=buckets
     )
     new = 8 if args.smoke else summary_maxlen
-    decoder = Decoder(
-        bert, tokenizer, maxlen=new, batch_size=args.batch_size, copying=True
-    )
+    decoder = Decoder(bert, tokenizer, args.batch_size, maxlen=new, copying=True)
     prompts = [source(text) for text, _ in dev]
     references = [summary for _, summary in dev]
 

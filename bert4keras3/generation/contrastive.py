@@ -64,28 +64,33 @@ def repetition(state):
     return ops.max(ops.where(before, cosines, -1.0), axis=1)
 
 
+def most_probable(i, logits, tokens, begin, rules, count):
+    """Probabilities and ids (B, count) of what may come as new token i.
+
+    tokens: (B, S) so far; begin: (B,), lengths of the prompts.
+    """
+    history = History(tokens, begin + i, i, begin)
+    for rule in rules:
+        logits = rule(logits, history)
+    shares, ids = ops.top_k(ops.softmax(logits, axis=-1), count)
+    return shares, ops.cast(ids, "int32")
+
+
 def contrastive_search(step, start, options, ends, fill, rules=()):
     """ids (B, 1, L) and lengths (B, 1); `step` keeps UnitStates."""
-    batch, count = ops.shape(start.logits)[0], options.topk
-    begin, alpha = start.lengths, options.alpha
-
-    def candidates(i, logits, tokens):
-        """Probabilities and ids (B, k) of what may come next."""
-        history = History(tokens, begin + i, i, begin)
-        for rule in rules:
-            logits = rule(logits, history)
-        shares, ids = ops.top_k(ops.softmax(logits, axis=-1), count)
-        return shares, ops.cast(ids, "int32")
+    batch, count, alpha = ops.shape(start.logits)[0], options.topk, options.alpha
+    begin, how = start.lengths, (start.lengths, rules, count)
 
     def body(i, v):
         logits, state = step(ops.reshape(v["ids"], (-1,)), i, v["state"])
         alike = ops.reshape(repetition(state), (batch, count))
         best = first_best((1.0 - alpha) * v["shares"] - alpha * alike)[:, None]
         ids = ops.where(v["done"], fill, batch_gather(v["ids"], best)[:, 0])
-        logits = ops.reshape(logits, (batch, count, -1))
+        logits = batch_gather(ops.reshape(logits, (batch, count, -1)), best)[:, 0]
         tokens = written(v["tokens"], begin + i, ids)
-        shares, following = candidates(i + 1, batch_gather(logits, best)[:, 0], tokens)
-        hit = ops.logical_and(ends.hit(ids), ops.logical_not(v["done"]))
+        shares, following = most_probable(i + 1, logits, tokens, *how)
+        going = ops.logical_not(v["done"])
+        hit = ops.logical_and(ends.hit(ids), going)
         counts = v["counts"] + ops.cast(hit, "int32")
         return i + 1, {
             "ids": following,
@@ -94,23 +99,23 @@ def contrastive_search(step, start, options, ends, fill, rules=()):
             "counts": counts,
             "done": ops.logical_or(v["done"], ends.over(i, hit, counts)),
             "out": written(v["out"], ops.broadcast_to(i, (batch,)), ids),
-            "lengths": v["lengths"] + ops.cast(ops.logical_not(v["done"]), "int32"),
+            "lengths": v["lengths"] + ops.cast(going, "int32"),
             "state": reordered(state, ops.repeat(best, count, axis=1)),
         }
 
     def unfinished(i, v):
-        return ops.logical_and(i < start.limit, ops.logical_not(ops.all(v["done"])))
+        return ops.logical_and(i < start.limit, ops.any(ops.logical_not(v["done"])))
 
-    zero = ops.convert_to_tensor(0, "int32")
-    shares, ids = candidates(zero, start.logits, start.tokens)
+    zero, none = ops.convert_to_tensor(0, "int32"), ops.zeros((batch,), dtype="int32")
+    shares, ids = most_probable(zero, start.logits, start.tokens, *how)
     v = {
         "ids": ids,
         "shares": shares,
         "tokens": start.tokens,
-        "counts": ops.zeros((batch,), dtype="int32"),
-        "done": ops.zeros((batch,), dtype="bool"),
+        "counts": none,
+        "done": none > 0,
         "out": ops.full((batch, start.size), fill, dtype="int32"),
-        "lengths": ops.zeros((batch,), dtype="int32"),
+        "lengths": none,
         "state": start.repeated(count).state,
     }
     v = ops.while_loop(unfinished, body, (zero, v))[1]
