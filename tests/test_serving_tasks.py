@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 from serving_models import classifier, tasks, tokenizer, unilm
-from tiny_models import build
+from tiny_models import CONFIG, build
 
-from bert4keras3.generation import Decoder, Sampling
+from bert4keras3.generation import Decoder, Forbid, Sampling
 from bert4keras3.serving import Classify, FillMask, Generate, Plan, Similar
 from bert4keras3.utils import sequence_padding
 
@@ -90,7 +90,8 @@ def test_the_pooler_is_used_where_there_is_one():
 def test_generation_is_the_decoder_s():
     generate, plan = tasks()["generate"], Plan(6, Sampling(topk=5), 2)
     texts = ["今天", "科学技术"]
-    decoder = Decoder(unilm(), tokenizer())
+    unnamed = Forbid(tuple(range(tokenizer()._vocab_size, CONFIG["vocab_size"])))
+    decoder = Decoder(unilm(), tokenizer(), rules=[unnamed])
     expected = decoder(texts, Sampling(topk=5), n=2, seed=[7, 7], maxlen=6)
     found = generate(texts, plan, seed=7)
     assert [[one["text"] for one in row] for row in found] == expected
@@ -108,7 +109,7 @@ def test_warm_up_runs_every_shape():
     calls, run = [], similar.run
     similar.run = lambda samples, settings: calls.append(samples) or run(samples)
     assert similar.warm_up([8]) == len(calls) == (2 if similar.bucketed else 1)
-    assert {len(one[0][0]) for one in calls} == {8}
+    assert {len(one[0][0]) for one in calls} == {32}  # the bucket of 8
 
 
 def test_models_that_do_not_fit():
