@@ -102,7 +102,10 @@ def warm(address):
     start = time.time()
     for text in (min(SENTENCES, key=len), max(SENTENCES, key=len)):
         body = {"texts": [text], "maxlen": 16, "topp": 0.9}
-        for more in ({"stream": True}, *({"texts": [text] * n} for n in (1, 8, 32))):
+        for more in (
+            {"stream": True},
+            *({"stream": False, "texts": [text] * n} for n in (1, 8, 32)),
+        ):
             answer = httpx.post(
                 f"{address}/generate", json={**body, **more}, timeout=99
             )
