@@ -23,12 +23,12 @@ def tokenizer():
 
 @functools.cache
 def unilm():
-    return build("bert", "unilm")
+    return build("bert", "unilm", num_hidden_layers=1)
 
 
 @functools.cache
 def classifier():
-    bert = build("bert")
+    bert = build("bert", num_hidden_layers=1)
     head = Dense(2, activation="softmax", kernel_initializer="random_normal")
     return keras.Model(bert.model.inputs, head(FirstToken()(bert.model.output)))
 

@@ -40,7 +40,8 @@ def test_similar(client):
     texts = {"texts": ["今天"], "candidates": ["公园", "今天", "服务"], "topk": 2}
     (best,) = client.post("/similar", json=texts).json()["results"]
     assert [one["text"] for one in best][0] == "今天" and len(best) == 2
-    scores = client.post("/similar", json={"texts": ["今天", "我们"]}).json()["scores"]
+    texts = {"texts": ["今天", "我们", "公园", "玩"]}  # as many: the same shape
+    scores = client.post("/similar", json=texts).json()["scores"]
     assert scores[0][1] == pytest.approx(scores[1][0])
 
 
@@ -49,7 +50,10 @@ def events(answer):
     return [json.loads(one.removeprefix("data: ")) for one in lines]
 
 
-@pytest.mark.parametrize("how", [{}, {"temperature": 0.8, "topp": 0.95, "topk": 9}])
+SAMPLING = {"temperature": 0.8, "topp": 0.95, "topk": 9}
+
+
+@pytest.mark.parametrize("how", [{}, pytest.param(SAMPLING, marks=pytest.mark.slow)])
 def test_a_stream_says_what_the_whole_answer_is(client, how):
     body = {"texts": ["科学技术"], "maxlen": 8, "seed": 3, **how}
     whole = client.post("/generate", json=body).json()
@@ -61,6 +65,7 @@ def test_a_stream_says_what_the_whole_answer_is(client, how):
     assert "".join(one["delta"] for one in pieces) == answer["text"]
 
 
+@pytest.mark.slow
 def test_beams(client):
     body = {"texts": ["今天", "科学"], "maxlen": 3, "beams": 2, "n": 2}
     results = client.post("/generate", json=body).json()["results"]

@@ -80,7 +80,7 @@ class Batcher:
         self.max_batch, self.max_wait = max_batch, max_wait
         self.max_queue, self.max_streams = max_queue, max_streams
         self.observe = observe
-        self.jobs, self.streams = [], []
+        self.jobs, self.running, self.streams = [], [], []
         self.deadline = None  # set by stop: when what is left is refused
         self.changed = threading.Condition()
         self.thread = threading.Thread(target=self._work, name="model", daemon=True)
@@ -121,15 +121,23 @@ class Batcher:
         return one
 
     def stop(self, grace=0.0):
-        """Take no more requests; those taken are refused after `grace` seconds."""
+        """Take no more requests; those not served `grace` seconds later are refused."""
         with self.changed:
             self.deadline = time.monotonic() + grace
             self.changed.notify()
+        # Of its own, for the thread of the model may be in a long call.
+        timer = threading.Timer(grace, self._refuse_all)
+        timer.daemon = True
+        timer.start()
 
     def close(self, grace=0.0):
-        """`stop`, and wait until the thread has ended."""
+        """`stop`, and wait until the thread has ended.
+
+        A call of the model cannot be interrupted, and a process that ends in the
+        middle of one may crash: it is given a minute.
+        """
         self.stop(grace)
-        self.thread.join(grace + 5)
+        self.thread.join(grace + 60)
 
     def _check_open(self):
         if self.deadline is not None:
@@ -137,14 +145,11 @@ class Batcher:
 
     def _work(self):
         while self._wait():
-            if self.deadline is not None and time.monotonic() >= self.deadline:
-                self._refuse_all()
-                return
             self._run(self._taken())
             for one in list(self.streams):
                 if one.cancelled or not self._advance(one):
                     with self.changed:
-                        self.streams.remove(one)
+                        self.streams = [x for x in self.streams if x is not one]
 
     def _wait(self):
         """Sleep until there is work; False when there never will be any more."""
@@ -181,7 +186,10 @@ class Batcher:
                     chosen.append(job)
                     size += len(job.items)
             self.jobs = [job for job in self.jobs if job not in chosen]
-        return [job for job in chosen if job.future.set_running_or_notify_cancel()]
+            self.running = [
+                job for job in chosen if job.future.set_running_or_notify_cancel()
+            ]
+            return self.running
 
     def _run(self, jobs):
         """Prepare, run and answer the jobs of one batch."""
@@ -190,7 +198,7 @@ class Batcher:
             try:
                 own = [prepared(job.task, one, job.settings) for one in job.items]
             except BaseException as error:  # the request's own, not its neighbours'
-                job.future.set_exception(error)
+                self._settle(job, error)
             else:
                 ready.append((job, len(own)))
                 samples += own
@@ -202,12 +210,22 @@ class Batcher:
             results = task.results(samples, settings)
         except BaseException as error:
             for job, _ in ready:
-                job.future.set_exception(error)
+                self._settle(job, error)
             return
         self.observe(task.name, len(samples), time.perf_counter() - start)
         for job, count in ready:
-            job.future.set_result(results[:count])
+            self._settle(job, results[:count])
             results = results[count:]
+
+    def _settle(self, job, outcome):
+        """Answer a job, unless it was refused meanwhile."""
+        with self.changed:
+            if job.future.done():
+                return
+            if isinstance(outcome, BaseException):
+                job.future.set_exception(outcome)
+            else:
+                job.future.set_result(outcome)
 
     def _advance(self, stream):
         try:
@@ -217,14 +235,18 @@ class Batcher:
             return False
 
     def _refuse_all(self):
+        """Refuse whatever is not answered, be it in the model's hands or not."""
         with self.changed:
-            jobs, streams = self.jobs, self.streams
+            waiting, streams, running = self.jobs, self.streams, self.running
             self.jobs, self.streams = [], []
+            self.changed.notify()
         late = busy("stopping", "The server stopped before this request was served.")
-        for job in jobs:
-            if job.future.set_running_or_notify_cancel():
-                job.future.set_exception(late)
+        for job in waiting:
+            job.future.set_running_or_notify_cancel()
+        for job in [*waiting, *running]:
+            self._settle(job, late)
         for one in streams:
+            one.cancelled = True
             one.emit(late)
 
 

@@ -43,8 +43,8 @@ class Limits:
     body_bytes: size of a request; texts: of one request; characters: of one text;
     new_tokens: `maxlen` of generation; answers: `n` and the size of a beam search;
     queue: texts that may wait for the model, of all requests; streams: answers that
-    are streamed at a time; timeout: seconds until a request is answered, its body
-    (which must have come within them) included; grace: seconds for the requests in
+    are streamed at a time; timeout: seconds for a body to come, then for the answer, or
+    for each piece of a stream; grace: seconds for the requests in
     flight when the server is told to stop. Raises ValueError unless all are positive
     and one request fits into the queue.
     """

@@ -67,9 +67,11 @@ class Service:
         return future.result()
 
     async def pieces(self, task, item, settings):
-        """Yield the pieces of a streamed answer; a Refusal may come at any time."""
+        """Yield the pieces of a streamed answer; a Refusal may come at any time.
+
+        The timeout is that of each piece.
+        """
         loop, queue = asyncio.get_running_loop(), asyncio.Queue()
-        end = loop.time() + self.limits.timeout
 
         def emit(piece):
             try:
@@ -80,8 +82,7 @@ class Service:
         stream = self.batcher.stream(task, item, settings, emit)
         try:
             while True:
-                left = max(0.0, end - loop.time())
-                piece = await asyncio.wait_for(queue.get(), left)
+                piece = await asyncio.wait_for(queue.get(), self.limits.timeout)
                 if piece is DONE:
                     return
                 if isinstance(piece, BaseException):

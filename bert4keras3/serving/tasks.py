@@ -3,15 +3,15 @@
 B texts, T tokens.
 """
 
-import math
-
 import numpy as np
 from keras import ops
 
 from bert4keras3.backend import runtime
-from bert4keras3.generation.prompts import BUCKETS, bucketed_rows, padded
+from bert4keras3.utils.padding import LengthBuckets, sequence_padding
 
 MAXLEN = 512  # tokens of a text where the model sets no limit
+# Few lengths: while one is compiled, which takes seconds, all requests wait.
+LENGTHS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 
 
 class Task:
@@ -35,6 +35,11 @@ class Task:
         self.tokenizer = tokenizer
         self.maxlen = maxlen or min(limit or MAXLEN, MAXLEN)
         self.batch_size = batch_size
+        self.buckets = LengthBuckets([*(x for x in LENGTHS if x < self.maxlen),
+                                      self.maxlen])  # fmt: skip
+        # Rows of a call: powers of two, and the largest.
+        powers = (1 << i for i in range((batch_size - 1).bit_length()))
+        self.rows = (*powers, batch_size)
         self.bucketed = runtime.BACKEND != "torch"  # which compiles nothing
 
     def prepare(self, item, settings=()):
@@ -67,14 +72,13 @@ class Task:
     def warm_up(self, lengths=None, settings=()):
         """Run once in every shape, so that requests find all programs compiled.
 
-        lengths: in tokens, default all buckets up to maxlen. Returns the number of
-        calls; torch, which compiles nothing, gets one.
+        lengths: of texts in tokens, default all buckets. Returns the number of calls;
+        torch, which compiles nothing, gets one.
         """
-        lengths = lengths or [x for x in BUCKETS if x < self.maxlen] + [self.maxlen]
-        rows = [1 << i for i in range(math.ceil(math.log2(self.batch_size)) + 1)]
-        shapes = [(min(x, self.maxlen), min(n, self.batch_size)) for x in lengths
-                  for n in rows]  # fmt: skip
-        shapes = sorted(set(shapes)) if self.bucketed else shapes[:1]
+        lengths = [min(x, self.maxlen) for x in lengths or self.buckets]
+        lengths = sorted({self.buckets.fit(x) for x in lengths})
+        shapes = [(x, n) for x in lengths for n in self.rows]
+        shapes = shapes if self.bucketed else shapes[:1]
         for length, count in shapes:
             self.run([self.fake(length)] * count, settings)
         return len(shapes)
@@ -108,19 +112,22 @@ class Task:
     def arrays(self, samples, pad=0):
         """Token ids, segment ids (B, T) int32 in a bucket, and lengths (B,).
 
-        samples: (token ids, segment ids, ...); pad: id behind a text. B is a power of
-        two; the last sample fills it up.
+        samples: (token ids, segment ids, ...); pad: id behind a text. B is one of
+        `rows`; the last sample fills it up.
         """
         samples = self.filled(samples)
         ids, segments = ([one[k] for one in samples] for k in (0, 1))
-        how = {"bucketed": self.bucketed, "limit": self.maxlen}
         lengths = np.array([len(one) for one in ids], "int32")
-        return padded(ids, pad or 0, **how), padded(segments, 0, **how), lengths
+        # One key alone makes Keras warn about a softmax over nothing.
+        length = max(int(lengths.max()), 2)
+        length = self.buckets.fit(length) if self.bucketed else length
+        ids = sequence_padding(ids, length, pad or 0).astype("int32")
+        return ids, sequence_padding(segments, length).astype("int32"), lengths
 
     def filled(self, samples):
-        """The samples, filled up to a power of two with the last one."""
+        """The samples, filled up to one of `rows` with the last one."""
         count = len(samples)
-        rows = bucketed_rows(count, self.batch_size) if self.bucketed else count
+        rows = min(n for n in self.rows if n >= count) if self.bucketed else count
         return [*samples, *[samples[-1]] * (rows - count)]
 
 
