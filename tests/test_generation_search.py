@@ -38,7 +38,10 @@ def weighted(ids, lengths):
     return total + 0.7 * ops.cast(lengths == 4, "float32")
 
 
-@pytest.mark.parametrize("strategy", [Sampling(5.0), Sampling(5.0, topk=2)], ids=str)
+TOPK = pytest.param(Sampling(5.0, topk=2), marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("strategy", [Sampling(5.0), TOPK], ids=str)
 def test_draws_are_exact(strategy):
     """All texts of one or two of three characters, against their probabilities."""
     chains, letters = 1000, [5, 6, 7]
