@@ -4,9 +4,8 @@ import pytest
 from test_examples import load
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param("gpt2_ml", marks=pytest.mark.slow), "nezha_gen_gpt"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gpt2_ml", "nezha_gen_gpt"])
 def test_texts_of_a_folder(name, tmp_path, capsys):
     """A folder's model says the same as the model it was saved from."""
     module = load(f"basic_language_model_{name}")
