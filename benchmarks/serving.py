@@ -201,7 +201,7 @@ def stop(process, address, clients):
     statuses, failed = Counter(), []
 
     def client(number):
-        body = {"texts": [SENTENCES[number % 6]], "maxlen": 64, "topp": 0.9}
+        body = {"texts": [SENTENCES[number % 6]], "maxlen": 32, "topp": 0.9}
         if number % 4 == 0:
             body["stream"] = True
         try:
