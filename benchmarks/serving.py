@@ -199,13 +199,16 @@ def attack(address):
 def stop(process, address, clients):
     """SIGTERM with a request of every client in flight."""
     statuses, failed = Counter(), []
+    # One for all: to make one takes longer than an answer.
+    unlimited = httpx.Limits(max_connections=None)
+    session = httpx.Client(base_url=address, timeout=60, limits=unlimited)
 
     def client(number):
-        body = {"texts": [SENTENCES[number % 6]], "maxlen": 64, "topp": 0.9}
+        body = {"texts": [SENTENCES[number % 6]] * 4, "maxlen": 32, "topp": 0.9}
         if number % 4 == 0:
-            body["stream"] = True
+            body.update(texts=body["texts"][:1], stream=True)
         try:
-            answer = httpx.post(f"{address}/generate", json=body, timeout=60)
+            answer = session.post("/generate", json=body)
         except httpx.HTTPError as error:
             failed.append(repr(error))
             return
@@ -220,7 +223,7 @@ def stop(process, address, clients):
         one.start()
     count = 0
     while count < clients:  # this request is in flight too
-        text = httpx.get(f"{address}/metrics", timeout=60).text
+        text = session.get("/metrics").text
         count = int(re.search(r"requests_in_flight (\d+)", text)[1]) - 1
         if not any(one.is_alive() for one in threads):
             break
