@@ -19,17 +19,25 @@ def paraphraser():
 
 
 def test_best_first_without_repeats(paraphraser):
-    strategy = Sampling(topk=2)
-    found = paraphraser(TEXTS, n=12, k=5, strategy=strategy, seed=[3, 4])
-    for text, row in zip(TEXTS, found, strict=True):
-        sentences, scores = zip(*row, strict=True)
-        assert 0 < len(row) <= 5 and len(set(sentences)) == len(row)
-        assert list(scores) == sorted(scores, reverse=True)
-        vectors = paraphraser.vectors([text, *sentences])
-        np.testing.assert_allclose(vectors[1:] @ vectors[0], scores, atol=1e-5)
-    # Another number of texts in a batch changes rounding, and nothing else.
-    alone = paraphraser(TEXTS[1], n=12, k=5, strategy=strategy, seed=[4])
-    assert [one for one, _ in alone] == [one for one, _ in found[1]]
+    text, draw = TEXTS[1], {"n": 12, "strategy": Sampling(topk=2), "seed": [4]}
+    row = paraphraser(text, k=5, **draw)
+    sentences, scores = zip(*row, strict=True)
+    assert 0 < len(row) <= 5 and len(set(sentences)) == len(row)
+    assert list(scores) == sorted(scores, reverse=True)
+    vectors = paraphraser.vectors([text, *sentences])
+    np.testing.assert_allclose(vectors[1:] @ vectors[0], scores, atol=1e-5)
+    assert paraphraser([text], k=2, **draw) == [row[:2]]
+
+
+def test_every_text_is_ranked_with_its_own(paraphraser):
+    drawn = [["天气不错", "你好", "今天天气"], ["怎么学", "python好学吗"]]
+    found = paraphraser._ranked(TEXTS, drawn, k=2)
+    for text, own, row in zip(TEXTS, drawn, found, strict=True):
+        vectors = paraphraser.vectors([text, *own])
+        cosines = vectors[1:] @ vectors[0]
+        order = np.argsort(-cosines)[:2]
+        assert [one for one, _ in row] == [own[i] for i in order]
+        np.testing.assert_allclose([x for _, x in row], cosines[order], atol=1e-5)
 
 
 def test_the_text_itself_and_empty_ones_are_no_answer(paraphraser):
