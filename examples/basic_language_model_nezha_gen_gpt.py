@@ -1,8 +1,9 @@
-"""Chinese texts from NEZHA-GEN, a BERT base that reads from left to right.
+"""Chinese texts from NEZHA-GEN, or RoFormer-GPT: a BERT that reads left to right.
 
 --model is a folder with bert_config.json, the checkpoint and vocab.txt, from
-https://github.com/huawei-noah/Pretrained-Language-Model (NEZHA-Gen-TensorFlow). A text
-ends with the first 。 after 128 tokens.
+https://github.com/huawei-noah/Pretrained-Language-Model (NEZHA-Gen-TensorFlow) or, with
+--family roformer, from https://github.com/ZhuiyiTechnology/roformer. A text ends with
+the first 。 after 128 tokens.
     python examples/basic_language_model_nezha_gen_gpt.py --model FOLDER --text 今天天气
 """
 
@@ -15,8 +16,11 @@ from bert4keras3.generation import Decoder, Sampling
 from bert4keras3.models import build_transformer_model
 from bert4keras3.tokenizers import Tokenizer
 
-# The graph is that of BERT, with a position table and without segments.
-family = {"model": "bert", "application": "lm", "segment_vocab_size": 0}
+families = {
+    # The graph is that of BERT, with a position table and without segments.
+    "nezha_gen": {"model": "bert", "application": "lm", "segment_vocab_size": 0},
+    "roformer": {"model": "roformer", "application": "lm"},
+}
 tiny = {  # what --smoke builds without a folder: random weights
     "hidden_size": 16,
     "num_hidden_layers": 2,
@@ -29,6 +33,7 @@ tiny = {  # what --smoke builds without a folder: random weights
 
 def build(args):
     """Model and tokenizer; a prompt begins with [CLS] and has no [SEP]."""
+    family = families[args.family]
     tokenizer = Tokenizer(args.model or "zh-tiny", do_lower_case=True)
     if args.model:
         return build_transformer_model(args.model, **family), tokenizer
@@ -39,6 +44,7 @@ def build(args):
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", help="folder")
+    parser.add_argument("--family", choices=sorted(families), default="nezha_gen")
     parser.add_argument("--text", default="科学技术是第一生产力", help="beginning")
     parser.add_argument("--answers", type=int, default=2)
     parser.add_argument("--maxlen", type=int, default=256)
@@ -49,7 +55,8 @@ def parse(argv):
     if not args.model and not args.smoke:
         parser.error(
             "--model FOLDER is needed: NEZHA-Gen-TensorFlow of "
-            "https://github.com/huawei-noah/Pretrained-Language-Model"
+            "https://github.com/huawei-noah/Pretrained-Language-Model, or RoFormer-GPT "
+            "of https://github.com/ZhuiyiTechnology/roformer"
         )
     if args.smoke:
         args.maxlen, args.minlen = 8, 4

@@ -38,3 +38,10 @@ def test_cpm_answers_by_example(capsys):
         assert ids.count(3) == prompt.count("\n")  # id 3 is <cls>, as of CPM
         text = module.plain(tokenizer.decode(ids))
         assert text == prompt.replace("：", ":")  # sentencepiece's NFKC
+
+
+@pytest.mark.slow
+def test_roformer_gpt():
+    module = load("basic_language_model_nezha_gen_gpt")
+    (text,) = module.main(["--smoke", "--family=roformer", "--answers=1"])
+    assert text.startswith("科学技术")

@@ -1,4 +1,4 @@
-"""Conditional layer normalisation while decoding, and what a cache refuses."""
+"""Conditions and shared segments while decoding, and what a cache refuses."""
 
 import keras
 import numpy as np
@@ -79,3 +79,19 @@ def test_a_cache_refuses_what_speaks_of_whole_sequences():
     decoder = Decoder(t, end_id=(), maxlen=2)
     with pytest.raises(ValueError, match="attention_caches"):
         decoder.generate([[3, 4]])
+
+
+def test_segments_that_are_tokens_reach_every_step():
+    t = build("gpt", "lm", shared_segment_embeddings=True)
+    decoder = Decoder(t, end_id=(), maxlen=3)
+    prompts = [([2, 10, 5], [2, 10, 10]), ([2, 41, 5], [2, 41, 41])]
+    found = decoder.generate(prompts)
+    for (ids, segments), (one,) in zip(prompts, found, strict=True):
+        for token in one.ids:
+            logits = t.model([np.array([ids], "int32"), np.array([segments], "int32")])
+            assert int(ops.convert_to_numpy(logits)[0, -1].argmax()) == token
+            ids, segments = [*ids, int(token)], [*segments, segments[-1]]
+    tails = [one.ids for (one,) in found]
+    assert np.all(decoder.log_prob(prompts, tails) < 0)
+    with pytest.raises(ValueError, match=r"Segment ids must be in \[0, 50\)"):
+        decoder.generate([([2, 3], [2, 50])])

@@ -23,11 +23,19 @@ class Prompting:
         prompts = [self.prompt(one, settings) for one in prompts]
         model = self.model
         P.check_ids(prompts, model.vocab_size, model.pad_token_id)
-        P.check_segments(prompts, settings.segment_id, model.segment_vocab_size)
+        P.check_segments(prompts, settings.segment_id, self.segment_count)
         read = isinstance(strategy, ContrastiveSearch)  # its last token as well
         self.check_room(prompts, settings.maxlen + read)
         self.check_conditions(conditions, len(prompts))
         return prompts
+
+    @property
+    def segment_count(self):
+        """Segment ids there are: as many as tokens where they share a table."""
+        model = self.model
+        shared = model.config.options.get("shared_segment_embeddings")
+        rows = model.segment_vocab_size
+        return model.vocab_size if shared and rows else rows
 
     @staticmethod
     def check_conditions(conditions, count):

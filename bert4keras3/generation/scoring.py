@@ -42,7 +42,7 @@ def token_log_probs(decoder, prompts, answers, conditions=()):
         for prompt, answer in zip(prompts, answers, strict=True)
     ]
     P.check_ids(whole, decoder.model.vocab_size)
-    P.check_segments(whole, new, decoder.model.segment_vocab_size)
+    P.check_segments(whole, new, decoder.segment_count)
     decoder.check_room(whole, 1)
     decoder.check_conditions(conditions, len(whole))
     program = decoder.kept("score", lambda: _program(decoder))
