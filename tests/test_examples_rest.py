@@ -130,6 +130,7 @@ def test_the_score_compares_the_pairs_of_a_case():
     assert module.accuracy(model, batches) == pytest.approx(1 / 3)
 
 
+@pytest.mark.slow
 def test_chat(tmp_path):
     module = load("basic_chat_cdial_gpt")
     model, tokenizer = module.build(module.parse(["--smoke"]))
