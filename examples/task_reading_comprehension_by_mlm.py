@@ -41,7 +41,7 @@ def build_model(args):
     """Logits (B, 32, V) of the masks alone."""
     bert = build_transformer_model(args.model, with_mlm=True, return_keras_model=False)
     table, bias = bert.vocabulary_layers()
-    states = bert.states()[:, 1 : answer_maxlen + 1]
+    states = bert.states()[-1][:, 1 : answer_maxlen + 1]
     model = keras.Model(bert.inputs, bias(table(states, mode="dense")))
     loss = keras.losses.SparseCategoricalCrossentropy(True, ignore_class=0)
     model.compile(keras.optimizers.AdamW(args.learning_rate), loss)

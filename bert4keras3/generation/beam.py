@@ -38,9 +38,10 @@ class BeamSearch:
     diversity: float = 0.5
 
     def __post_init__(self):
-        if self.size < 1 or self.groups < 1 or self.size % self.groups:
+        whole = isinstance(self.size, int) and isinstance(self.groups, int)
+        if not whole or min(self.size, self.groups) < 1 or self.size % self.groups:
             raise ValueError(
-                "size must be 1 or more, and a multiple of groups. Received: "
+                "size must be an int >= 1, and a multiple of groups. Received: "
                 f"size={self.size}, groups={self.groups}"
             )
         if not self.temperature > 0:

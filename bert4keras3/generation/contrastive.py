@@ -28,9 +28,10 @@ class ContrastiveSearch:
     alpha: float = 0.6
 
     def __post_init__(self):
-        if self.topk < 1 or not 0 <= self.alpha <= 1:
+        whole = isinstance(self.topk, int)
+        if not whole or self.topk < 1 or not 0 <= self.alpha <= 1:
             raise ValueError(
-                "topk must be 1 or more and alpha in [0, 1]. Received: "
+                "topk must be an int >= 1 and alpha in [0, 1]. Received: "
                 f"topk={self.topk}, alpha={self.alpha}"
             )
 

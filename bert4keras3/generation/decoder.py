@@ -20,6 +20,7 @@ from bert4keras3.generation.sampling import Greedy, answer_keys, chooser, row_ke
 from bert4keras3.generation.scoring import token_log_probs
 from bert4keras3.generation.settings import Settings
 from bert4keras3.generation.streaming import stream_ids, stream_text
+from bert4keras3.utils.text import as_list
 
 SEARCHES = (BeamSearch, ContrastiveSearch)
 PROGRAMS = 32  # compiled programs that a decoder keeps
@@ -67,6 +68,10 @@ class Decoder(Prompting):
                 f"{type(self.model).__name__} alone has no encoder to read a prompt: "
                 "build the family's whole model."
             )
+        if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+            raise ValueError(
+                f"batch_size must be an int >= 1. Received: {batch_size!r}"
+            )
         self.tokenizer = tokenizer
         self.batch_size = batch_size
         self.bucketed = runtime.BACKEND != "torch"  # which compiles nothing
@@ -84,7 +89,11 @@ class Decoder(Prompting):
         """
         single = isinstance(texts, str)
         outputs = self.generate(
-            [texts] if single else texts, strategy, n or 1, seed, **options
+            [texts] if single else texts,
+            strategy,
+            1 if n is None else n,
+            seed,
+            **options,
         )
         ends = self._ends_of(options)
         answers = [[self.decode(one.ids, ends) for one in row] for row in outputs]
@@ -130,7 +139,10 @@ class Decoder(Prompting):
     @staticmethod
     def _check_strategy(strategy, n):
         """Raise ValueError for what is no strategy or has not n answers."""
-        if not callable(strategy) and not isinstance(strategy, SEARCHES):
+        if not isinstance(n, (int, np.integer)) or n < 1:
+            raise ValueError(f"n must be an int >= 1. Received: {n!r}")
+        known = callable(strategy) and not isinstance(strategy, type)
+        if not known and not isinstance(strategy, SEARCHES):
             raise ValueError(
                 "strategy must be Greedy(), Sampling(...), BeamSearch(...) or "
                 f"ContrastiveSearch(...). Received: {strategy!r}"
@@ -165,6 +177,7 @@ class Decoder(Prompting):
 
     def token_log_probs(self, prompts, answers, conditions=()):
         """The same for every token: list of float32 arrays."""
+        answers = as_list(answers, "answers")
         ids = [self.answer_ids(one) if isinstance(one, str) else one for one in answers]
         return token_log_probs(self, prompts, ids, conditions)
 

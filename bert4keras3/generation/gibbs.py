@@ -11,6 +11,7 @@ from bert4keras3.backend.hashing import row_uniform
 from bert4keras3.generation import prompts as P
 from bert4keras3.generation.logits import Forbid, History
 from bert4keras3.generation.sampling import Sampling, row_keys
+from bert4keras3.utils.text import as_list
 
 SPECIAL = ("pad", "start", "end", "mask", "unk")
 
@@ -79,7 +80,13 @@ class GibbsSampler(MaskedChains):
         `row_keys`; free: for every chain the places that may change, default all but
         the first and the last. Raises ValueError for a chain without a free place.
         """
-        rows = [self._ids(one) for one in texts]
+        rows = [self._ids(one) for one in as_list(texts, "texts")]
+        if steps < 1 or (every is not None and every < 1):
+            raise ValueError(
+                f"steps and every must be 1 or more. Received: {steps} and {every}"
+            )
+        if not rows:
+            return []
         batch = self._batch(rows, free, seed)
         strategy, snapshots = strategy or Sampling(), []
         ids, done = batch["ids"], 0
@@ -101,9 +108,13 @@ class GibbsSampler(MaskedChains):
         open_places = np.zeros(ids.shape, bool)
         for row, one in enumerate(rows):
             places = range(1, len(one) - 1) if free is None else free[row]
+            wrong = [i for i in as_list(places, "free") if not 0 <= i < len(one)]
+            if wrong or not len(places):
+                raise ValueError(
+                    f"Chain {row} has no place that may change, or one that is not in "
+                    f"[0, {len(one)}). Received: {list(places)}"
+                )
             open_places[row, list(places)] = True
-            if not open_places[row].any():
-                raise ValueError(f"Chain {row} has no place that may change.")
         batch = {"ids": ids, "free": open_places, "keys": row_keys(seed, len(rows))}
         return {name: ops.convert_to_tensor(one) for name, one in batch.items()}
 

@@ -8,6 +8,7 @@ from bert4keras3.generation import prompts as P
 from bert4keras3.generation.contrastive import ContrastiveSearch
 from bert4keras3.generation.copying import Copying
 from bert4keras3.generation.loop import Start, map_rows
+from bert4keras3.utils.text import as_list
 
 
 class Prompting:
@@ -20,7 +21,7 @@ class Prompting:
                 "prompts must be a list of prompts: put a single one into a list. "
                 f"Received: {prompts!r:.200}"
             )
-        prompts = [self.prompt(one, settings) for one in prompts]
+        prompts = [self.prompt(one, settings) for one in as_list(prompts, "prompts")]
         model = self.model
         P.check_ids(prompts, model.vocab_size, model.pad_token_id)
         P.check_segments(prompts, settings.segment_id, self.segment_count)
@@ -40,6 +41,11 @@ class Prompting:
     @staticmethod
     def check_conditions(conditions, count):
         """Raise ValueError unless every condition has a row for each prompt."""
+        if not isinstance(conditions, (list, tuple)):
+            raise ValueError(
+                "conditions must be a list of arrays, one for each additional input. "
+                f"Received: {type(conditions).__name__}"
+            )
         for one in conditions:
             if len(one) != count:
                 raise ValueError(

@@ -48,7 +48,7 @@ class Sampling:
 
         positive = "a positive number; for the most probable token take Greedy()"
         check("temperature", lambda x: 0 < x < math.inf, positive)
-        check("topk", lambda x: x >= 1, "at least 1, or None")
+        check("topk", lambda x: isinstance(x, int) and x >= 1, "an int >= 1, or None")
         check("topp", lambda x: 0 < x <= 1, "in (0, 1], or None")
         check("minp", lambda x: 0 <= x <= 1, "in [0, 1], or None")
 
@@ -90,6 +90,9 @@ def row_keys(seed, rows):
     of seeds.
     """
     seed = np.random.SeedSequence().entropy if seed is None else seed
+    whole = [isinstance(one, (int, np.integer)) for one in np.ravel(seed).tolist()]
+    if isinstance(seed, str) or not all(whole):
+        raise ValueError(f"seed must be whole numbers, or None. Received: {seed!r}")
     if np.ndim(seed) == 0:
         seeds = [[int(seed), row] for row in range(rows)]
     elif len(seed) == rows:

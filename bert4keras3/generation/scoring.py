@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from bert4keras3.generation import prompts as P
+from bert4keras3.utils.text import as_list
 
 
 def _program(decoder):
@@ -30,6 +31,7 @@ def token_log_probs(decoder, prompts, answers, conditions=()):
     prompts, conditions: as of Decoder.generate; answers: lists of token ids, to which
     no end is added. Raises ValueError for another number of answers, or an empty one.
     """
+    prompts = as_list(prompts, "prompts")
     if len(prompts) != len(answers) or not all(len(one) for one in answers):
         raise ValueError(
             f"{len(prompts)} prompts need as many answers of one token or more. "

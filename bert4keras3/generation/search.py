@@ -17,6 +17,7 @@ from bert4keras3.generation.gibbs import MaskedChains, model_inputs
 from bert4keras3.generation.logits import HIDDEN
 from bert4keras3.generation.loop import map_rows
 from bert4keras3.generation.sampling import Sampling, row_keys
+from bert4keras3.utils.text import as_list
 
 
 class Found(NamedTuple):
@@ -98,7 +99,8 @@ class TextSearch(MaskedChains):
         moves, strategy = checked_moves(moves, exact), strategy or Sampling()
         if not isinstance(strategy, Sampling):
             raise ValueError(f"strategy must be Sampling(...). Received: {strategy!r}")
-        if not len(texts):
+        texts = as_list(texts, "texts")
+        if not texts:
             return []
         rows = [self._ids(one) for one in texts]
         batch = self._batch(rows, minlen, maxlen, allowed)

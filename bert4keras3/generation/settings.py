@@ -32,10 +32,18 @@ class Settings:
     size: int | None = None  # of the vocabulary
 
     def __post_init__(self):
-        if self.maxlen < 1 or not 0 <= self.minlen <= self.maxlen:
+        whole = all(
+            isinstance(x, (int, np.integer)) for x in (self.maxlen, self.minlen)
+        )
+        if not whole or self.maxlen < 1 or not 0 <= self.minlen <= self.maxlen:
             raise ValueError(
-                "maxlen must be 1 or more, and minlen in [0, maxlen]. Received: "
-                f"maxlen={self.maxlen}, minlen={self.minlen}"
+                "maxlen must be 1 or more, and minlen in [0, maxlen], both int. "
+                f"Received: maxlen={self.maxlen!r}, minlen={self.minlen!r}"
+            )
+        if not all(map(callable, self.rules)):
+            raise ValueError(
+                "rules must be functions of logits and history, such as "
+                f"RepetitionPenalty(1.2). Received: {self.rules!r}"
             )
 
     @classmethod
@@ -111,7 +119,8 @@ def _end_id(transformer, tokenizer):
     if end is None:
         raise ValueError(
             "Neither the tokenizer nor the config names a token that ends a text. Pass "
-            "end_id, an id or several, or () to generate maxlen tokens."
+            "the tokenizer (an object, such as Tokenizer(...)), or end_id: an id or "
+            f"several, or () to generate maxlen tokens. Tokenizer: {tokenizer!r:.100}"
         )
     return end
 

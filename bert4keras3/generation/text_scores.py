@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from bert4keras3.generation.gibbs import masked_model, model_inputs
+from bert4keras3.utils.text import as_list
 
 
 def log_likelihood(transformer):
@@ -88,6 +89,9 @@ def keyword_array(tokenizer, keywords):
 
     keywords: for every text a list of strings. Raises ValueError for one of no token.
     """
+    keywords = [as_list(row, "the keywords of a text") for row in keywords]
+    if not keywords:
+        raise ValueError("keywords must have a list for every text. Received none.")
     rows = [[tokenizer.encode(one)[0][1:-1] for one in row] for row in keywords]
     for row, ids in zip(keywords, rows, strict=True):
         if not all(ids):

@@ -67,6 +67,9 @@ class VocabularyLoss(Layer):
     def compute_mask(self, inputs, mask=None):
         return None
 
+    def get_config(self):
+        return not_alone(self)
+
 
 class LabelLoss(Layer):
     """Mean cross entropy of the weighted tokens' labels, from a head on the states.
@@ -95,3 +98,16 @@ class LabelLoss(Layer):
 
     def compute_mask(self, inputs, mask=None):
         return None
+
+    def get_config(self):
+        return not_alone(self)
+
+
+def not_alone(layer):
+    """Raise ValueError: the layer shares the weights of a model it does not hold."""
+    raise ValueError(
+        f"{type(layer).__name__} reads weights of the language model it trains, which "
+        "a file of the training model could not give back. Save the weights, with "
+        "trainer.save_weights('x.weights.h5') and load_weights of a training_model "
+        "built anew, or the model itself: bert.save(folder)."
+    )

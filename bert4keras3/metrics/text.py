@@ -15,6 +15,8 @@ def text_scores(texts, references):
     if a package is missing.
     Reference: https://github.com/ZhuiyiTechnology/t5-pegasus
     """
+    if isinstance(texts, str) or isinstance(references, str):
+        raise ValueError("text_scores needs lists of texts: put a single one into one.")
     rouge, sacrebleu = _package("rouge_chinese"), _package("sacrebleu")
     texts, references = ([one.lower() for one in x] for x in (texts, references))
     spaced = [

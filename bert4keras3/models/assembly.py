@@ -95,6 +95,7 @@ class Assembly:
         """Fill `.model`, which knows its builder (one read from .keras does not)."""
         self.model = model
         model.transformer, model.generate = self, self.generate
+        model.training_model = self.training_model
 
     def set_outputs(self, outputs):
         """Fill `.outputs` and `.output`."""

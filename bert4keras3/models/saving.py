@@ -72,8 +72,8 @@ def named_arrays(t, style, dtype=None):
     if nameless:
         warnings.warn(
             f"not saved, the name table of {type(t).__name__} has no {style!r} names "
-            f"for them: {', '.join(nameless[:8])} ({len(nameless)} in all). Save "
-            "t.model as .keras to keep them, or add rows to `names`.",
+            f"for them: {', '.join(nameless[:8])} ({len(nameless)} in all). The "
+            "Keras model they belong to keeps them (save_weights), or rows in `names`.",
             stacklevel=3,
         )
     arrays = {

@@ -126,9 +126,7 @@ def truncate_sequences(maxlen: int, indices, *sequences) -> list[list]:
         raise ValueError(f"maxlen must be at least 0. Received maxlen={maxlen}.")
     pairs = [(list(s), i) for s, i in zip(sequences, indices, strict=True) if s]
     kept = balanced_lengths([len(s) for s, _ in pairs], maxlen)
-    return [
-        drop_at(s, i, len(s) - k) for (s, i), k in zip(pairs, kept, strict=True)
-    ]
+    return [drop_at(s, i, len(s) - k) for (s, i), k in zip(pairs, kept, strict=True)]
 
 
 def longest_common_substring(source, target) -> tuple[int, tuple[int, int, int, int]]:
@@ -167,3 +165,16 @@ def longest_common_subsequence(source, target) -> tuple[int, list[tuple[int, int
         else:
             i -= 1
     return table[rows][columns], pairs[::-1]
+
+
+def as_list(values, name: str) -> list:
+    """The values as a list; ValueError for a single text, which is none.
+
+    name: of the argument, for the message.
+    """
+    if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
+        raise ValueError(
+            f"{name} must be a list, put a single one into a list. Received: "
+            f"{values!r:.200}"
+        )
+    return list(values)

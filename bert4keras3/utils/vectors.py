@@ -6,6 +6,7 @@ import numpy as np
 
 from bert4keras3.utils.padding import LENGTHS, LengthBuckets
 from bert4keras3.utils.prediction import predict_batches
+from bert4keras3.utils.text import as_list
 
 BLOCK = 1 << 22  # scores that exist at once
 
@@ -39,7 +40,7 @@ def sentence_vectors(
             f"with output {shape}. Take the pooled vector alone: "
             "keras.Model(bert.model.inputs, bert.model.outputs[0])"
         )
-    count = len(model.inputs)
+    count, texts = len(model.inputs), as_list(texts, "texts")
     samples = [tokenizer.encode(text, maxlen=maxlen)[:count] for text in texts]
     vectors = np.zeros((len(samples), shape[-1]), "float32")
     for rows, outputs in predict_batches(model, samples, batch_size, buckets):
