@@ -138,4 +138,7 @@ def test_errors():
         finder.anneal(["今天好"], steps=1, end=0.0)
     with pytest.raises(ValueError, match="a number per chain"):
         search(lambda ids, lengths: ids).sample(["今天好"], steps=1, maxlen=8)
+    with pytest.raises(ValueError, match=r"NaN for the texts of chains \[0\]"):
+        nothing = search(lambda ids, lengths: ops.full(ops.shape(lengths), np.nan))
+        nothing.anneal(["今天好"], steps=1, maxlen=8)
     assert finder.anneal([]) == []

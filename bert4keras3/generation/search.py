@@ -111,6 +111,9 @@ class TextSearch(MaskedChains):
         pair = ops.convert_to_tensor(np.array(temperatures, "float32"))
         found = run(map_rows(ops.convert_to_tensor, batch), steps, pair)
         columns = [ops.convert_to_numpy(one) for one in found]
+        if np.isnan(columns[2]).any():  # no edit is better than NaN: none was taken
+            rows = np.flatnonzero(np.isnan(columns[2])).tolist()
+            raise ValueError(f"score is NaN for the texts of chains {rows[:10]}.")
         return [self._found(*row) for row in zip(*columns, strict=True)]
 
     def _found(self, ids, length, score, best, best_length, best_score, accepted):
