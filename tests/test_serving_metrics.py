@@ -21,7 +21,7 @@ def task():
 
 @pytest.fixture(scope="module")
 def client(task):
-    with TestClient(create_app([task], max_wait=0.05)) as client:
+    with TestClient(create_app([task], max_wait=0.5)) as client:
         yield client
 
 

@@ -227,6 +227,13 @@ def first_best(x, axis=-1):
     return ops.min(ops.where(highest, places, count - 1), axis=axis)
 
 
+def unit_vectors(x):
+    """x (..., D) of length one, float32; zeros stay, with gradient zero."""
+    x = ops.cast(x, "float32")
+    total = ops.sum(ops.square(x), axis=-1, keepdims=True)
+    return x * ops.rsqrt(ops.maximum(total, 1e-24))
+
+
 def piecewise_linear(t, schedule, from_zero=True):
     """Linear interpolation between the points of `schedule`, constant outside.
 

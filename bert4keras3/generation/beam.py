@@ -5,6 +5,7 @@ the order of their scores, sums of log-probabilities.
 """
 
 from dataclasses import dataclass
+from numbers import Integral
 
 from keras import ops
 
@@ -38,7 +39,7 @@ class BeamSearch:
     diversity: float = 0.5
 
     def __post_init__(self):
-        whole = isinstance(self.size, int) and isinstance(self.groups, int)
+        whole = isinstance(self.size, Integral) and isinstance(self.groups, Integral)
         if not whole or min(self.size, self.groups) < 1 or self.size % self.groups:
             raise ValueError(
                 "size must be an int >= 1, and a multiple of groups. Received: "

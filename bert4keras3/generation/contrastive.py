@@ -5,11 +5,12 @@ state.
 """
 
 from dataclasses import dataclass
+from numbers import Integral
 
 from keras import ops
 
 from bert4keras3.backend import runtime
-from bert4keras3.backend.tensors import batch_gather, first_best
+from bert4keras3.backend.tensors import batch_gather, first_best, unit_vectors
 from bert4keras3.generation.cache import in_slots
 from bert4keras3.generation.logits import History
 from bert4keras3.generation.loop import reordered, written
@@ -28,7 +29,7 @@ class ContrastiveSearch:
     alpha: float = 0.6
 
     def __post_init__(self):
-        whole = isinstance(self.topk, int)
+        whole = isinstance(self.topk, Integral)
         if not whole or self.topk < 1 or not 0 <= self.alpha <= 1:
             raise ValueError(
                 "topk must be an int >= 1 and alpha in [0, 1]. Received: "
@@ -41,26 +42,23 @@ class UnitStates:
 
     def begin(self, logits, state, batch, slots):
         """Put the states of the prompts into their slots."""
-        return logits, {**state, "units": in_slots(_unit(state["states"]), slots)}
+        return logits, {
+            **state,
+            "units": in_slots(unit_vectors(state["states"]), slots),
+        }
 
     def follow(self, logits, ids, slot, state):
         """Add those of the tokens just read."""
-        new = _unit(state["states"])
+        new = unit_vectors(state["states"])
         units = runtime.write_slot(state["units"], new, slot)
         return logits, {**state, "units": units}
-
-
-def _unit(x):
-    x = ops.cast(x, "float32")
-    norm = ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True))
-    return x / ops.maximum(norm, 1e-12)
 
 
 def repetition(state):
     """Largest cosine of each row's newest state with those of its text before, (R,)."""
     before = state["keys"] < state["next"][:, None] - 1
     before = ops.logical_and(state["valid"], before)
-    newest = ops.swapaxes(_unit(state["states"]), 1, 2)
+    newest = ops.swapaxes(unit_vectors(state["states"]), 1, 2)
     cosines = ops.matmul(state["units"], newest)[..., 0]
     return ops.max(ops.where(before, cosines, -1.0), axis=1)
 

@@ -1,5 +1,6 @@
 """Decoder: continue texts, many at once, with a cache and one compiled program."""
 
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from bert4keras3.generation.sampling import Greedy, answer_keys, chooser, row_ke
 from bert4keras3.generation.scoring import token_log_probs
 from bert4keras3.generation.settings import Settings
 from bert4keras3.generation.streaming import stream_ids, stream_text
-from bert4keras3.utils.text import as_list
+from bert4keras3.utils.checks import as_list
 
 SEARCHES = (BeamSearch, ContrastiveSearch)
 PROGRAMS = 32  # compiled programs that a decoder keeps
@@ -68,13 +69,14 @@ class Decoder(Prompting):
                 f"{type(self.model).__name__} alone has no encoder to read a prompt: "
                 "build the family's whole model."
             )
-        if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        if not isinstance(batch_size, Integral) or batch_size < 1:
             raise ValueError(
                 f"batch_size must be an int >= 1. Received: {batch_size!r}"
             )
         self.tokenizer = tokenizer
         self.batch_size = batch_size
-        self.bucketed = runtime.BACKEND != "torch"  # which compiles nothing
+        # Few shapes; torch compiles nothing and needs none.
+        self.buckets = None if runtime.BACKEND == "torch" else P.BUCKETS
         self.settings = Settings.of(self.transformer, tokenizer, settings)
         self.compilations = 0  # programs traced so far, one per set of shapes
         self.programs = {}
@@ -126,7 +128,7 @@ class Decoder(Prompting):
             return []
         keys = row_keys(seed, len(prompts))
         outputs = [None] * len(prompts)
-        for numbers in P.batches(prompts, self.batch_size, self.bucketed):
+        for numbers in P.batches(prompts, self.batch_size, self.buckets):
             batch = self.batch(prompts, numbers, keys, conditions, settings)
             results = self._run(batch, strategy, n, settings)
             for number, *result in zip(numbers, *results, strict=False):
@@ -139,7 +141,7 @@ class Decoder(Prompting):
     @staticmethod
     def _check_strategy(strategy, n):
         """Raise ValueError for what is no strategy or has not n answers."""
-        if not isinstance(n, (int, np.integer)) or n < 1:
+        if not isinstance(n, Integral) or n < 1:
             raise ValueError(f"n must be an int >= 1. Received: {n!r}")
         known = callable(strategy) and not isinstance(strategy, type)
         if not known and not isinstance(strategy, SEARCHES):

@@ -11,7 +11,7 @@ from bert4keras3.backend.hashing import row_uniform
 from bert4keras3.generation import prompts as P
 from bert4keras3.generation.logits import Forbid, History
 from bert4keras3.generation.sampling import Sampling, row_keys
-from bert4keras3.utils.text import as_list
+from bert4keras3.utils.checks import as_list
 
 SPECIAL = ("pad", "start", "end", "mask", "unk")
 
@@ -32,7 +32,7 @@ class MaskedChains:
         known = tuple(sorted({one for one in ids if one is not None}))
         self.forbidden = known if forbidden is None else tuple(forbidden)
         self.mask_id = tokenizer._token_mask_id if mask_id is None else mask_id
-        self.bucketed = runtime.BACKEND != "torch"
+        self.buckets = None if runtime.BACKEND == "torch" else P.BUCKETS
         self.programs = {}
 
     def _ids(self, one):
@@ -104,7 +104,7 @@ class GibbsSampler(MaskedChains):
 
     def _batch(self, rows, free, seed):
         pad = self.transformer.pad_token_id or 0
-        ids = P.padded(rows, pad, self.bucketed)
+        ids = P.padded(rows, pad, self.buckets)
         open_places = np.zeros(ids.shape, bool)
         for row, one in enumerate(rows):
             places = range(1, len(one) - 1) if free is None else free[row]

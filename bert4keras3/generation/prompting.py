@@ -8,7 +8,7 @@ from bert4keras3.generation import prompts as P
 from bert4keras3.generation.contrastive import ContrastiveSearch
 from bert4keras3.generation.copying import Copying
 from bert4keras3.generation.loop import Start, map_rows
-from bert4keras3.utils.text import as_list
+from bert4keras3.utils.checks import as_list
 
 
 class Prompting:
@@ -89,17 +89,18 @@ class Prompting:
 
     def room(self, settings):
         """Places for new tokens: maxlen, or where that is compiled its bucket."""
-        return P.bucket(settings.maxlen) if self.bucketed else settings.maxlen
+        size = settings.maxlen
+        return P.bucket(size, self.buckets) if self.buckets else size
 
     def batch(self, prompts, numbers, keys, conditions=(), settings=None):
         """Arrays of a batch; a row of padding is the last prompt once more."""
-        count = len(numbers)
-        rows = P.bucketed_rows(count, self.batch_size) if self.bucketed else count
+        settings, count = settings or self.settings, len(numbers)
+        rows = P.bucketed_rows(count, self.batch_size) if self.buckets else count
         numbers = [*numbers, *[numbers[-1]] * (rows - count)]
         chosen = [prompts[number] for number in numbers]
         pad = self.model.pad_token_id or 0
         limit, source_limit = self.model.position_limit, self.transformer.source_limit
-        how = {"bucketed": self.bucketed, "limit": limit}
+        how = {"buckets": self.buckets, "limit": limit}
         batch = {
             "ids": P.padded([one.ids for one in chosen], pad, **how),
             "lengths": np.array([len(one.ids) for one in chosen], "int32"),
@@ -110,10 +111,10 @@ class Prompting:
             batch["source"] = P.padded([one.source for one in chosen], pad, **how)
         elif self.model.segment_vocab_size:
             batch["segments"] = P.padded([one.segments for one in chosen], 0, **how)
-            new = self.settings.segment_id if settings is None else settings.segment_id
+            new = settings.segment_id
             own = [one.segments[-1] if new is None else new for one in chosen]
             batch["new_segment"] = np.array(own, "int32")
-        if settings is not None and settings.copying:
+        if settings.copying:
             source = [one.source if self.two_sides else one.ids for one in chosen]
             batch["copied"] = P.padded(source, -1, **how)
         batch["conditions"] = tuple(np.asarray(one)[numbers] for one in conditions)

@@ -107,27 +107,27 @@ def check_ids(prompts, vocab_size, pad_token_id=None):
                 )
 
 
-def batches(prompts, size, bucketed):
+def batches(prompts, size, buckets):
     """Lists of prompt numbers, of similar lengths together, the longest first.
 
-    size: prompts per batch; bucketed: lengths count by their buckets.
+    size: prompts per batch; buckets: LengthBuckets by which lengths count, or None.
     """
 
     def length(number):
         one = prompts[number]
         sizes = [len(one.ids), len(one.source or ())]
-        return [bucket(x) if bucketed else x for x in sizes]
+        return [bucket(x, buckets) if buckets else x for x in sizes]
 
     order = sorted(range(len(prompts)), key=length, reverse=True)
     return [order[i : i + size] for i in range(0, len(order), size)]
 
 
-def bucket(length):
-    """The shape that stands for a length: a bucket, beyond the last 4096 a multiple."""
-    last = BUCKETS.sizes[-1]
+def bucket(length, buckets):
+    """The shape that stands for a length: a bucket, beyond the last its multiple."""
+    last = buckets.sizes[-1]
     if length > last:
         return -(-length // last) * last
-    return BUCKETS.fit(length)
+    return buckets.fit(length)
 
 
 def bucketed_rows(count, most):
@@ -135,14 +135,14 @@ def bucketed_rows(count, most):
     return min(1 << (count - 1).bit_length(), max(most, count))
 
 
-def padded(rows, value, bucketed, limit=None):
+def padded(rows, value, buckets, limit=None):
     """Rows of ids as an int32 array (B, length or bucket), `value` behind them.
 
-    limit: length that a bucket must not exceed.
+    buckets: LengthBuckets or None; limit: length that a bucket must not exceed.
     """
     longest = max(len(row) for row in rows)
     # One key alone makes Keras warn about a softmax over nothing.
-    length = bucket(longest) if bucketed else max(longest, 2)
+    length = bucket(longest, buckets) if buckets else max(longest, 2)
     if limit is not None:
         length = max(min(length, limit), longest)
     return sequence_padding(rows, length=length, value=value).astype("int32")

@@ -6,6 +6,7 @@ A sampler is called with logits (R, V), integer keys (R,) and a step, and return
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from keras import ops
@@ -48,7 +49,9 @@ class Sampling:
 
         positive = "a positive number; for the most probable token take Greedy()"
         check("temperature", lambda x: 0 < x < math.inf, positive)
-        check("topk", lambda x: isinstance(x, int) and x >= 1, "an int >= 1, or None")
+        check(
+            "topk", lambda x: isinstance(x, Integral) and x >= 1, "an int >= 1, or None"
+        )
         check("topp", lambda x: 0 < x <= 1, "in (0, 1], or None")
         check("minp", lambda x: 0 <= x <= 1, "in [0, 1], or None")
 
@@ -90,7 +93,7 @@ def row_keys(seed, rows):
     of seeds.
     """
     seed = np.random.SeedSequence().entropy if seed is None else seed
-    whole = [isinstance(one, (int, np.integer)) for one in np.ravel(seed).tolist()]
+    whole = [isinstance(one, Integral) for one in np.ravel(seed).tolist()]
     if isinstance(seed, str) or not all(whole):
         raise ValueError(f"seed must be whole numbers, or None. Received: {seed!r}")
     if np.ndim(seed) == 0:

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from bert4keras3.generation import prompts as P
-from bert4keras3.utils.text import as_list
+from bert4keras3.utils.checks import as_list
 
 
 def _program(decoder):
@@ -49,7 +49,7 @@ def token_log_probs(decoder, prompts, answers, conditions=()):
     decoder.check_conditions(conditions, len(whole))
     program = decoder.kept("score", lambda: _program(decoder))
     results = [None] * len(whole)
-    for numbers in P.batches(whole, decoder.batch_size, decoder.bucketed):
+    for numbers in P.batches(whole, decoder.batch_size, decoder.buckets):
         keys = np.zeros(len(whole), "int32")
         batch = decoder.batch(whole, numbers, keys, conditions)
         ids = batch["ids"]

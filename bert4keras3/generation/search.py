@@ -17,7 +17,7 @@ from bert4keras3.generation.gibbs import MaskedChains, model_inputs
 from bert4keras3.generation.logits import HIDDEN
 from bert4keras3.generation.loop import map_rows
 from bert4keras3.generation.sampling import Sampling, row_keys
-from bert4keras3.utils.text import as_list
+from bert4keras3.utils.checks import as_list
 
 
 class Found(NamedTuple):
@@ -141,7 +141,7 @@ class TextSearch(MaskedChains):
         P.check_ids([P.Prompt(tuple(one), ()) for one in rows], t.vocab_size)
         rows = [*rows, [pad] * width]
         return {
-            "ids": P.padded(rows, pad, self.bucketed, limit)[:-1],
+            "ids": P.padded(rows, pad, self.buckets, limit)[:-1],
             "lengths": lengths,
             "least": bounds[0].astype("int32") + 2,
             "most": bounds[1].astype("int32") + 2,

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
@@ -32,9 +33,7 @@ class Settings:
     size: int | None = None  # of the vocabulary
 
     def __post_init__(self):
-        whole = all(
-            isinstance(x, (int, np.integer)) for x in (self.maxlen, self.minlen)
-        )
+        whole = all(isinstance(x, Integral) for x in (self.maxlen, self.minlen))
         if not whole or self.maxlen < 1 or not 0 <= self.minlen <= self.maxlen:
             raise ValueError(
                 "maxlen must be 1 or more, and minlen in [0, maxlen], both int. "

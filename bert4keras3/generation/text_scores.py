@@ -7,8 +7,9 @@ token, on keras.ops. C texts, K keywords, M tokens of the longest one.
 import numpy as np
 from keras import ops
 
+from bert4keras3.backend.tensors import unit_vectors
 from bert4keras3.generation.gibbs import masked_model, model_inputs
-from bert4keras3.utils.text import as_list
+from bert4keras3.utils.checks import as_list
 
 
 def log_likelihood(transformer):
@@ -79,7 +80,7 @@ def mean_vectors(transformer):
         states = ops.cast(t.forward(model_inputs(t, ids)), "float32")
         real = ops.expand_dims(ops.arange(ops.shape(ids)[1]), 0) < lengths[:, None]
         total = ops.sum(ops.where(real[..., None], states, 0.0), axis=1)
-        return total / ops.norm(total, axis=-1, keepdims=True)
+        return unit_vectors(total)
 
     return vectors
 

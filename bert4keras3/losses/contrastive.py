@@ -6,14 +6,8 @@ B rows, D size of a vector. Rows 2i and 2i + 1 are the two sentences of a pair.
 import keras
 from keras import ops
 
+from bert4keras3.backend.tensors import unit_vectors
 from bert4keras3.layers.base import register
-
-
-def unit_vectors(vectors):
-    """Rows (B, D) of length one, float32; a row of zeros stays, with gradient zero."""
-    vectors = ops.cast(vectors, "float32")
-    total = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
-    return vectors * ops.rsqrt(ops.maximum(total, 1e-24))
 
 
 def contrastive_crossentropy(vectors, scale=20.0):

@@ -88,11 +88,7 @@ class Decoding:
         """A Keras model that trains this one; see `models.training_model`."""
         return training_model(self, smoothing, topk, weights, chunk, copying)
 
-    @property
-    def copy_layer(self):
-        """The layer that says what to copy, or None without one."""
-        names = [name for name in self.layers if name.endswith("Copy-Label")]
-        return self.layers[names[0]] if names else None
+    copy_layer = None  # says what to copy; made by training_model(copying=True)
 
     @property
     def language_model(self):
@@ -187,7 +183,7 @@ class Decoding:
         fixed = {"memory": ctx.cache.memory}
         table = self.vocabulary_layers()[0]
         if hasattr(table, "embeddings"):
-            # CPU-XLA would turn it round anew for every token: a tenth of a GPT-2 step.
+            # CPU-XLA would turn it round anew for every token: 8% of a GPT-2 step.
             table = ops.cast(table.embeddings, table.compute_dtype)
             fixed["table"] = ops.transpose(table)
         if ctx.memory_visible is not None:

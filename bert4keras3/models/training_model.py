@@ -79,8 +79,9 @@ def training_model(
     if copying:
         given = keras.Input((model.sequence_length,), name="Input-Copy", dtype="int32")
         extra.append(given)
-        head = model.get(Dense, "Copy-Label", units=3, dtype="float32")
-        states = LabelLoss(head)([states, NextTokens.shifted(given), shares])
+        model.copy_layer = model.get(Dense, "Copy-Label", units=3, dtype="float32")
+        copied = NextTokens.shifted(given)
+        states = LabelLoss(model.copy_layer)([states, copied, shares])
     loss = VocabularyLoss(*model.vocabulary_layers(), smoothing, topk, chunk)
     outputs = loss([states, labels, shares, *pooled])
     return keras.Model([*inputs, *extra], outputs)

@@ -2,40 +2,9 @@
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from bert4keras3.generation import Decoder, Forbid, Greedy
 from bert4keras3.generation.streaming import stream_ids, stream_text
-from bert4keras3.serving.tasks import LENGTHS, Task, check_vocabulary, unnamed_ids
-from bert4keras3.utils.padding import LengthBuckets
-
-
-class CoarseDecoder(Decoder):
-    """A Decoder with fewer shapes than its own, for a server meets all of them.
-
-    buckets: LengthBuckets of prompts.
-    """
-
-    buckets = LengthBuckets(LENGTHS)
-
-    def batch(self, *arguments):
-        """See Prompting: with prompts padded to the buckets."""
-        batch = super().batch(*arguments)
-        pad = self.model.pad_token_id or 0
-        names = {"source": pad} if self.two_sides else {"ids": pad, "segments": 0}
-        for name in names if self.bucketed else ():
-            if name in batch:
-                rows = batch[name]
-                more = self.buckets.fit(rows.shape[1]) - rows.shape[1]
-                batch[name] = np.pad(
-                    rows, ((0, 0), (0, more)), constant_values=names[name]
-                )
-        return batch
-
-    def room(self, settings):
-        """Places for new tokens: a few sizes."""
-        own = super().room(settings)
-        return LengthBuckets(LENGTHS).fit(own) if self.bucketed else own
+from bert4keras3.serving.tasks import Task, check_vocabulary, unnamed_ids
 
 
 class Plan(NamedTuple):
@@ -63,9 +32,7 @@ class Generate(Task):
     name = "generate"
 
     def __init__(self, model, tokenizer, maxlen=None, batch_size=32, **settings):
-        self.decoder = CoarseDecoder(
-            model, tokenizer, batch_size=batch_size, **settings
-        )
+        self.decoder = Decoder(model, tokenizer, batch_size, **settings)
         vocabulary = self.decoder.model.vocab_size
         check_vocabulary(tokenizer, vocabulary)
         unnamed = unnamed_ids(tokenizer, vocabulary)
@@ -75,7 +42,8 @@ class Generate(Task):
         t = self.decoder.transformer
         limit = t.source_limit if self.decoder.two_sides else t.position_limit
         super().__init__(tokenizer, limit, maxlen, batch_size)
-        self.decoder.buckets = self.buckets
+        if self.bucketed:  # a server meets all of them: fewer than a Decoder's own
+            self.decoder.buckets = self.buckets
         # A step costs about the same for one row and for eight: fewer programs.
         self.rows = tuple(sorted({1, min(8, batch_size), batch_size}))
 

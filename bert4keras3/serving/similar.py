@@ -6,7 +6,9 @@ B texts, T tokens, D size of a vector.
 import numpy as np
 from keras import ops
 
+from bert4keras3.backend.tensors import unit_vectors
 from bert4keras3.serving.tasks import Program, Task, builder_of
+from bert4keras3.utils.vectors import most_similar
 
 POOLINGS = ("pooler", "first", "mean")
 
@@ -49,7 +51,7 @@ class Similar(Task):
             elif self.pooling == "mean":
                 shown = ops.arange(ops.shape(x)[1])[None] < lengths[:, None]
                 x = ops.sum(ops.where(shown[..., None], x, 0.0), axis=1)
-            return (ops.normalize(x, axis=-1),)
+            return (unit_vectors(x),)
 
         self.program = Program(t, vectors)
 
@@ -91,10 +93,12 @@ def ranked(vectors, candidates, topk=None):
     vectors: of the texts, then of the candidates.
     """
     count = len(vectors) - len(candidates)
-    found = []
-    for scores in cosines(vectors[:count], vectors[count:]):
-        order = sorted(range(len(scores)), key=lambda i: -scores[i])[:topk]
-        found.append(
-            [{"index": i, "text": candidates[i], "score": scores[i]} for i in order]
-        )
-    return found
+    rows, columns = np.stack(vectors[:count]), np.stack(vectors[count:])
+    numbers, scores = most_similar(rows, columns, topk or len(candidates))
+    return [
+        [
+            {"index": i, "text": candidates[i], "score": x}
+            for i, x in zip(*one, strict=True)
+        ]
+        for one in zip(numbers.tolist(), np.clip(scores, -1, 1).tolist(), strict=True)
+    ]

@@ -12,7 +12,7 @@ from bert4keras3.utils.text import text_segmentate
 def lcs_length(source, target) -> int:
     """Length of the longest common subsequence of two texts (or sequences).
 
-    Equal to `longest_common_subsequence(source, target)[0]`, some hundred times faster:
+    Equal to `longest_common_subsequence(source, target)[0]`, nine times as fast:
     a column of the table of lengths is one int, of whose bits those are 0 where the
     length grows (Hyyrö, 2004: Bit-parallel LCS-length computation revisited).
     """

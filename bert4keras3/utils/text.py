@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 
 def is_string(value) -> bool:
     """Tell whether `value` is a str."""
@@ -146,35 +148,24 @@ def longest_common_substring(source, target) -> tuple[int, tuple[int, int, int, 
 
 
 def longest_common_subsequence(source, target) -> tuple[int, list[tuple[int, int]]]:
-    """Return (length, index pairs) of a longest common subsequence."""
-    rows, columns = len(source), len(target)
-    table = [[0] * (columns + 1) for _ in range(rows + 1)]
-    for i in range(1, rows + 1):
-        for j in range(1, columns + 1):
-            if source[i - 1] == target[j - 1]:
-                table[i][j] = table[i - 1][j - 1] + 1
-            else:
-                table[i][j] = max(table[i - 1][j], table[i][j - 1])
-    pairs, i, j = [], rows, columns
+    """Return (length, index pairs) of a longest common subsequence.
+
+    source, target: sequences of hashable items, such as characters or token ids.
+    """
+    codes = {one: i for i, one in enumerate(dict.fromkeys([*source, *target]))}
+    rows, columns = (np.array([codes[x] for x in y], int) for y in (source, target))
+    same = rows[:, None] == columns
+    table = np.zeros((len(rows) + 1, len(columns) + 1), np.int32)
+    for i, equal in enumerate(same):
+        longer = np.maximum(table[i, 1:], table[i, :-1] + equal)
+        table[i + 1, 1:] = np.maximum.accumulate(longer)
+    pairs, (i, j) = [], same.shape
     while i > 0 and j > 0:
-        if source[i - 1] == target[j - 1]:
+        if same[i - 1, j - 1]:
             i, j = i - 1, j - 1
             pairs.append((i, j))
-        elif table[i][j - 1] > table[i - 1][j]:
+        elif table[i, j - 1] > table[i - 1, j]:
             j -= 1
         else:
             i -= 1
-    return table[rows][columns], pairs[::-1]
-
-
-def as_list(values, name: str) -> list:
-    """The values as a list; ValueError for a single text, which is none.
-
-    name: of the argument, for the message.
-    """
-    if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
-        raise ValueError(
-            f"{name} must be a list, put a single one into a list. Received: "
-            f"{values!r:.200}"
-        )
-    return list(values)
+    return int(table[-1, -1]), pairs[::-1]

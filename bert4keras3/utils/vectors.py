@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bert4keras3.utils.checks import as_list
 from bert4keras3.utils.padding import LENGTHS, LengthBuckets
 from bert4keras3.utils.prediction import predict_batches
-from bert4keras3.utils.text import as_list
 
 BLOCK = 1 << 22  # scores that exist at once
 
