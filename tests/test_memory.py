@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from bert4keras3.backend import memory, runtime
+from bert4keras3.backend import assigning, memory
 
 
 @pytest.mark.parametrize("shape", [(300, 70), (70, 300), (1, 5), (257, 33)])
@@ -20,7 +20,7 @@ def test_packed_copies_any_strides(shape):
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 def test_untouched_zeros_are_zeros(dtype):
-    found = runtime.untouched_zeros((300, 7), dtype)
+    found = assigning.untouched_zeros((300, 7), dtype)
     assert tuple(found.shape) == (300, 7)
     assert not np.any(ops.convert_to_numpy(ops.cast(found, "float32")))
     assert str(found.dtype).removeprefix("torch.").removeprefix("<dtype: '").startswith(

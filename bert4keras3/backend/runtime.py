@@ -12,12 +12,12 @@ import numpy as np
 from keras import ops
 
 from bert4keras3.backend.hashing import hash_bits
-from bert4keras3.backend.memory import aligned, packed
 
 BACKEND = keras.config.backend()
 
 
-def _native():
+def native():
+    """The module jax, tensorflow or torch: for the files of `backend/` alone."""
     return importlib.import_module(BACKEND)
 
 
@@ -26,7 +26,7 @@ def is_traced(x):
     if isinstance(x, keras.KerasTensor):
         return True
     if BACKEND == "jax":
-        return isinstance(x, _native().core.Tracer)
+        return isinstance(x, native().core.Tracer)
     if BACKEND == "tensorflow":
         return not hasattr(x, "numpy") and not isinstance(x, np.ndarray)
     return getattr(x, "is_meta", False)
@@ -35,10 +35,10 @@ def is_traced(x):
 def device_kind():
     """Return "cpu", "gpu" or "tpu": the kind of the default device."""
     if BACKEND == "jax":
-        return _native().default_backend().replace("cuda", "gpu")
+        return native().default_backend().replace("cuda", "gpu")
     if BACKEND == "tensorflow":
-        return "gpu" if _native().config.list_physical_devices("GPU") else "cpu"
-    return "gpu" if _native().cuda.is_available() else "cpu"
+        return "gpu" if native().config.list_physical_devices("GPU") else "cpu"
+    return "gpu" if native().cuda.is_available() else "cpu"
 
 
 def gather_rows(table, ids):
@@ -53,10 +53,29 @@ def gather_rows(table, ids):
         outside = numpy.where(ids < 0, size, ids)  # negatives would wrap around
         return numpy.take(table, outside, axis=0, mode="fill")
     if BACKEND == "torch":
-        return _native().nn.functional.embedding(ids.long(), table)
-    rows = _native().gather(table, ops.clip(ids, 0, size - 1))
+        return native().nn.functional.embedding(ids.long(), table)
+    rows = _summed_rows(table, ops.clip(ids, 0, size - 1))
     inside = ops.expand_dims(ops.logical_and(ids >= 0, ids < size), -1)
     return ops.where(inside, rows, ops.cast(float("nan"), rows.dtype))
+
+
+def _summed_rows(table, ids):
+    """Rows with a dense gradient, in which rows looked up twice are added (tensorflow).
+
+    tensorflow's own keeps them apart, and Keras's Adam would square each alone.
+    """
+    tf = native()
+
+    @tf.custom_gradient
+    def lookup(table):
+        def back(grads):
+            rows = tf.reshape(grads, (-1, table.shape[1]))
+            places = tf.reshape(ids, (-1,))
+            return tf.math.unsorted_segment_sum(rows, places, table.shape[0])
+
+        return tf.gather(table, ids), back
+
+    return lookup(table)
 
 
 def dropout(x, rate, seed):
@@ -71,29 +90,6 @@ def dropout(x, rate, seed):
     kept = bits >= ops.cast(threshold, "uint32")
     scale = ops.cast(1.0 / (1.0 - rate), x.dtype)
     return ops.where(kept, x * scale, ops.zeros((), dtype=x.dtype))
-
-
-def has_fused_attention():
-    """Whether the default device has an attention kernel that beats plain XLA.
-
-    On TPU, Keras's flash path reads the mask of the first row only, so it is not used.
-    """
-    return BACKEND == "torch" or device_kind() == "gpu"
-
-
-def fused_attention(q, k, v, visible, scale):
-    """softmax(q kT * scale) v through the backend's kernel.
-
-    q: (B, T, H, D); k, v: (B, S, G, D), G divides H; visible: bool (B|1, 1|H, T|1, S)
-    or None.
-    """
-    if k.shape[2] == 1 and q.shape[2] > 1 and BACKEND != "jax":
-        # Keras repeats shared heads for these backends, but not a single one.
-        k, v = (ops.repeat(x, q.shape[2], axis=2) for x in (k, v))
-    if visible is not None and BACKEND == "torch":
-        shape = (*visible.shape[:2], q.shape[1], visible.shape[3])
-        visible = ops.broadcast_to(visible, shape)
-    return ops.dot_product_attention(q, k, v, mask=visible, scale=scale)
 
 
 def fused_adamw(
@@ -113,7 +109,7 @@ def fused_adamw(
     Keras adds epsilon to the uncorrected root, torch to the corrected one; scaling
     epsilon makes both the same update.
     """
-    torch = _native()
+    torch = native()
     steps = [torch.tensor(float(step), device=v.value.device) for v in variables]
     with torch.no_grad():
         torch._fused_adamw_(
@@ -136,25 +132,13 @@ def fused_adamw(
 def linear(x, kernel, bias):
     """x kernel + bias in one call (torch only). kernel: (D, E), bias: (E,)."""
     x, kernel, bias = (ops.convert_to_tensor(t) for t in (x, kernel, bias))
-    return _native().nn.functional.linear(x, kernel.t(), bias)
+    return native().nn.functional.linear(x, kernel.t(), bias)
 
 
 def layer_norm(x, gamma, beta, epsilon):
     """Layer normalisation along the last axis in one call (torch only)."""
     gamma, beta = (ops.cast(t, x.dtype) for t in (gamma, beta))
-    return _native().nn.functional.layer_norm(x, gamma.shape, gamma, beta, epsilon)
-
-
-def untouched_zeros(shape, dtype):
-    """Zeros that on jax/CPU take no memory and no time before they are read.
-
-    jax uses an aligned NumPy array as it is, and the pages of a fresh NumPy array
-    exist only once they are touched: placeholders of weights never are.
-    """
-    if BACKEND != "jax" or device_kind() != "cpu" or dtype == "bfloat16":
-        return ops.zeros(shape, dtype)
-    memory = aligned(int(np.prod(shape)) * np.dtype(dtype).itemsize, np.zeros)
-    return _native().device_put(memory.view(dtype).reshape(shape))
+    return native().nn.functional.layer_norm(x, gamma.shape, gamma, beta, epsilon)
 
 
 def scan(step, start, inputs, constants=(), reverse=False):
@@ -166,7 +150,7 @@ def scan(step, start, inputs, constants=(), reverse=False):
     compiles an uncompiled call anew for every new function.
     """
     if BACKEND == "jax":
-        loop, state = _native().lax.scan, (start, constants)
+        loop, state = native().lax.scan, (start, constants)
         (carry, _), outputs = loop(_stateful(step), state, inputs, reverse=reverse)
         return carry, outputs
     if BACKEND == "tensorflow":
@@ -177,7 +161,7 @@ def scan(step, start, inputs, constants=(), reverse=False):
         carry, output = step(carry, row, *constants)
         outputs.append(output)
     columns = zip(*(reversed(outputs) if reverse else outputs), strict=True)
-    return carry, tuple(_native().stack(column) for column in columns)
+    return carry, tuple(native().stack(column) for column in columns)
 
 
 @functools.cache
@@ -192,7 +176,7 @@ def _stateful(step):
 
 
 def _tensorflow_scan(step, start, inputs, constants, reverse):
-    tf = _native()
+    tf = native()
     length = tf.shape(inputs[0])[0]
     tables = tuple(
         tf.TensorArray(x.dtype, size=length, element_shape=x.shape) for x in start
@@ -235,11 +219,11 @@ def compiled(function, variables):
     gradients.
     """
     if BACKEND == "torch":
-        return _native().no_grad()(function)
+        return native().no_grad()(function)
     if BACKEND == "tensorflow":
-        return _native().function(function, jit_compile=True)
+        return native().function(function, jit_compile=True)
 
-    @_native().jit
+    @native().jit
     def program(values, *tensors):
         with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
             return function(*tensors)
@@ -265,32 +249,6 @@ def has_value(variable):
     return BACKEND != "jax" or variable._value is not None
 
 
-def assign_all(variables, arrays, chunk=2**25):
-    """Assign numpy arrays to variables, on jax in groups of about `chunk` bytes.
-
-    One transfer call a group: a call for each of 200 small arrays costs more than
-    moving them. Groups keep the extra memory small.
-    """
-    if BACKEND != "jax":
-        for variable, array in zip(variables, arrays, strict=True):
-            variable.assign(array)
-        return
-    group, size = [], 0
-    for variable, array in zip(variables, arrays, strict=True):
-        group.append((variable, array))
-        size += array.nbytes
-        if size >= chunk:
-            _assign_group(group)
-            group, size = [], 0
-    if group:
-        _assign_group(group)
-
-
-def _assign_group(group):
-    variables, arrays = zip(*group, strict=True)
-    turned = [i for i, array in enumerate(arrays) if not array.flags.c_contiguous]
-    arrays = list(arrays)
-    for i, array in zip(turned, packed([arrays[i] for i in turned]), strict=True):
-        arrays[i] = array
-    for variable, array in zip(variables, _native().device_put(arrays), strict=True):
-        variable.assign(array)
+def to_device(arrays):
+    """numpy arrays as tensors of the default device, in one call (jax only)."""
+    return native().device_put(arrays)

@@ -234,6 +234,11 @@ def unit_vectors(x):
     return x * ops.rsqrt(ops.maximum(total, 1e-24))
 
 
+def unit_tensor(x):
+    """x of any shape, scaled to Euclidean length one as a whole; zeros stay."""
+    return x / (ops.sqrt(ops.sum(ops.square(x))) + 1e-8)
+
+
 def piecewise_linear(t, schedule, from_zero=True):
     """Linear interpolation between the points of `schedule`, constant outside.
 

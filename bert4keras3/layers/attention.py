@@ -9,7 +9,7 @@ import math
 import keras
 from keras import ops
 
-from bert4keras3.backend import runtime
+from bert4keras3.backend import kernels, runtime
 from bert4keras3.backend.tensors import is_bool, normalize_scores, rotate
 from bert4keras3.layers.base import Layer, register
 from bert4keras3.layers.dense import inner_dense
@@ -183,14 +183,14 @@ class MultiHeadAttention(Layer):
         dropping = training and bool(self.attention_dropout)
         if dropping or not self._kernel_fits(terms):
             return self._explicit(q, k, v, terms, dropping)
-        return runtime.fused_attention(q, k, v, terms["visible"], self.scale), None
+        return kernels.fused_attention(q, k, v, terms["visible"], self.scale), None
 
     def _kernel_fits(self, terms):
         explicit = ("bias", "relative", "position_scores", "residual")
         plain = all(terms.get(name) is None for name in explicit)
         return (
             plain
-            and runtime.has_fused_attention()
+            and kernels.has_fused_attention()
             and self.normalization == "softmax"
             and not self.return_attention_scores
             and self.key_size == self.head_size

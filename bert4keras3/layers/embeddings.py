@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from bert4keras3.backend import runtime
+from bert4keras3.backend.lookups import looked_up
 from bert4keras3.backend.tensors import sinusoidal_embeddings, sinusoidal_frequencies
 from bert4keras3.layers.base import Layer, register
 
@@ -53,7 +54,8 @@ class Embedding(keras.layers.Embedding):
         if not runtime.is_traced(ids):
             self._check(ids)
         table = ops.convert_to_tensor(self.embeddings)
-        return ops.cast(runtime.gather_rows(table, ids), self.compute_dtype)
+        rows = ops.cast(runtime.gather_rows(table, ids), self.compute_dtype)
+        return looked_up(self, rows)
 
     def _check(self, ids):
         if 0 in ids.shape or runtime.device_kind() != "cpu":

@@ -7,7 +7,7 @@ table are built with zeros; whatever else a subclass adds is drawn as usual.
 
 import keras
 
-from bert4keras3.backend import runtime
+from bert4keras3.backend import assigning
 
 _PLACES = {"kernel_initializer": "kernel", "embeddings_initializer": "embeddings"}
 
@@ -23,7 +23,7 @@ class AwaitingWeights(keras.initializers.Zeros):
         self.wanted = keras.initializers.get(wanted)
 
     def __call__(self, shape, dtype=None):
-        return runtime.untouched_zeros(shape, dtype or keras.config.floatx())
+        return assigning.untouched_zeros(shape, dtype or keras.config.floatx())
 
     def clone(self):
         # Through a config, as Keras does it, this would import TensorFlow.

@@ -6,7 +6,7 @@ import warnings
 import keras
 import numpy as np
 
-from bert4keras3.backend import runtime
+from bert4keras3.backend.assigning import assign_all
 from bert4keras3.checkpoints.errors import CheckpointError
 from bert4keras3.checkpoints.formats import open_checkpoint, write_checkpoint
 from bert4keras3.checkpoints.lazy import Checkpoint
@@ -86,7 +86,7 @@ class Weights:
                 self._fitted(row, name, array, variables, report)
                 for (row, name), array in zip(pairs, arrays, strict=True)
             ]
-            runtime.assign_all([variables[row.ours] for row, _ in pairs], arrays)
+            assign_all([variables[row.ours] for row, _ in pairs], arrays)
             report.loaded.update((row.ours, name) for row, name in pairs)
         if self.awaiting_weights:
             self.awaiting_weights = False
