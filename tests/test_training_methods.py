@@ -55,7 +55,7 @@ def test_a_token_that_occurs_twice_moves_once():
     model = tiny_classifier()
     start = weights_of(model)[0]
     moved = fitted(model, steps=1, optimizer=keras.optimizers.Adam(0.1))[0][0] - start
-    np.testing.assert_allclose(np.abs(moved), 0.1, rtol=1e-3)
+    np.testing.assert_allclose(np.abs(moved), 0.1, rtol=1e-2)
 
 
 @pytest.mark.parametrize("mode", ["add", "replace"])
