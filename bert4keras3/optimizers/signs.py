@@ -60,7 +60,8 @@ class Tiger(Rules, keras.optimizers.Optimizer):
 
     def update_step(self, gradient, variable, learning_rate):
         place = self._get_variable_index(variable)
-        kind, momentum = self._kinds[place], self._momentums[place]
+        kind, kept = self._kinds[place], self._momentums[place]
+        momentum = updates.value_of(kept)
         value = updates.value_of(variable)
         gradient = ops.cast(gradient, value.dtype)
         bad = ops.any(ops.isnan(gradient))
@@ -70,7 +71,7 @@ class Tiger(Rules, keras.optimizers.Optimizer):
         moved = value - size * (ops.sign(moment) + self._decays[place] * value)
         center = 1.0 if kind == "gamma" else 0.0
         shrunk = (value - center) * self.shrink_ratio + center
-        self.assign(momentum, moment)
+        self.assign(kept, moment)
         self.assign(variable, ops.where(bad, shrunk, moved))
 
     def get_config(self):
