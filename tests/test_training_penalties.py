@@ -113,7 +113,8 @@ def test_virtual_adversarial(symmetric):
         from_logits=True, reduction="mean_with_sample_weight"
     )
     trained.compile(keras.optimizers.SGD(0.1), loss)
-    trained.fit(IDS, LABELS, sample_weight=labelled, batch_size=4, epochs=2, verbose=0)
+    options = {"batch_size": 4, "epochs": 2, "shuffle": False, "verbose": 0}
+    trained.fit(IDS, LABELS, sample_weight=labelled, **options)
     for count in range(2):
         clean, shape = probabilities(weights), weights[0][IDS]
         worst = noise_at(count, shape, 0.6, 0.2, clean, weights)
