@@ -1,4 +1,4 @@
-"""Training methods, several tasks, integrated gradients: the examples run in seconds."""
+"""Training methods, several tasks, integrated gradients: the examples run."""
 
 import numpy as np
 import pytest
