@@ -15,7 +15,8 @@ class Whitening:
     after whitening they compare better, without any training and with fewer numbers:
         w = Whitening(256).update(vectors)
         cosines = unit_rows(w.transform(a)) @ unit_rows(w.transform(b)).T
-    n_components: how many directions stay, those that vary most; None = all.
+    n_components: how many directions stay, those that vary most; None = all that vary
+    (of states behind a LayerNorm, one less than their size).
     Mean and covariance are gathered batch by batch in float64, for any number of texts
     in memory D * D. https://kexue.fm/archives/8069, arXiv 2103.15316
     """
@@ -62,8 +63,8 @@ class Whitening:
     def transform(self, vectors) -> np.ndarray:
         """Whitened vectors, float32 (N, n_components); not of unit length.
 
-        Raises ValueError before any `update`, and if fewer directions vary than are
-        asked for: then there were too few texts.
+        Raises ValueError before any `update`, and if none or fewer directions vary than
+        are asked for: then there were too few texts.
         """
         self._check_count()
         x = self._checked(vectors)
@@ -75,12 +76,12 @@ class Whitening:
         variances, directions = np.linalg.eigh(self.covariance)
         variances, directions = variances[::-1], directions[:, ::-1]
         vary = int((variances > LEAST * max(variances[0], 0.0)).sum())
-        wanted = len(variances) if self.n_components is None else self.n_components
-        if wanted > vary:
+        wanted = self.n_components or vary
+        if wanted > vary or not vary:
             raise ValueError(
-                f"Whitening to {wanted} directions, but only {vary} of "
-                f"{len(variances)} vary in the {self.count} vectors. Add vectors, or "
-                f"pass n_components={vary} or less."
+                f"Only {vary} of {len(variances)} directions vary in the "
+                f"{self.count} vectors, too few for whitening to {self.n_components}. "
+                "Add vectors, or pass a smaller n_components."
             )
         return directions[:, :wanted] / np.sqrt(variances[:wanted])
 
