@@ -88,7 +88,9 @@ class Similarity:
         return cls(data, batch_size, encode=encode, buckets=self.buckets, seed=seed)
 
     def encode(self, *texts):
-        return self.tokenizer.encode(*texts, maxlen=self.maxlen)
+        """Ids, and segments of 0 only: not every model knows a second segment."""
+        ids, segments = self.tokenizer.encode(*texts, maxlen=self.maxlen)
+        return ids, [0] * len(segments)
 
     def __call__(self, pairs):
         """Similarities (N,) of pairs of texts."""
