@@ -47,26 +47,29 @@ def alternating_normalization(
             f"{prior.shape}, prior from {prior.min()}, iterations={iterations!r}"
         )
     doubtful = normalized_entropy(p, topk) >= threshold
-    certain, result = p[~doubtful], p.copy()
-    powers = certain**alpha
+    result, powers = p.copy(), p[~doubtful] ** alpha
+    sums = powers.sum(axis=0)
     for i in np.flatnonzero(doubtful):
-        result[i] = _alternated(certain, powers, p[i], prior, alpha, iterations)
+        result[i] = _alternated(powers, sums, p[i], prior, alpha, iterations)
     return result
 
 
-def _alternated(certain, powers, row, prior, alpha, iterations):
-    for step in range(iterations):
-        own = row**alpha
-        total = powers.sum(axis=0) + own
-        # A class nobody predicts stays at zero.
-        factors = np.divide(prior, total, out=np.zeros_like(total), where=total > 0)
-        row = own * factors
-        row = row / row.sum()
-        if step + 1 < iterations:
-            certain = powers * factors
-            certain = certain / certain.sum(axis=-1, keepdims=True)
-            powers = certain**alpha
+def _alternated(powers, sums, row, prior, alpha, iterations):
+    row, factors = _balanced(row**alpha, sums, prior)
+    for _ in range(iterations - 1):
+        powers = powers * factors
+        powers = (powers / powers.sum(axis=-1, keepdims=True)) ** alpha
+        row, factors = _balanced(row**alpha, powers.sum(axis=0), prior)
     return row
+
+
+def _balanced(own, sums, prior):
+    """A row scaled by what brings all columns to the prior, and these factors."""
+    total = sums + own
+    # A class nobody predicts stays at zero.
+    factors = np.divide(prior, total, out=np.zeros_like(total), where=total > 0)
+    row = own * factors
+    return row / row.sum(), factors
 
 
 def _distributions(values):

@@ -95,7 +95,9 @@ class Whitening:
         path = Path(path)
         if path.suffix != ".npz":
             raise ValueError(f"The path must end in .npz. Received: {path}")
-        with open(path, "wb" if overwrite else "xb") as file:
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} exists. Pass overwrite=True to replace it.")
+        with open(path, "wb") as file:
             np.savez(
                 file,
                 n_components=self.n_components or 0,
