@@ -21,6 +21,25 @@ def tuples(batch):
     return tuple(tuple(part) if isinstance(part, list) else part for part in batch)
 
 
+def repeat_rows(batches: Iterable, times: int = 2) -> Iterator[tuple]:
+    """Yield batches with every row `times` times in a row, for R-Drop and SimCSE.
+
+    batches: of (inputs, labels[, sample weights]), each an array (N, ...), a tuple or
+    list of arrays or None, such as `generator.forfit()`. Rows 2i and 2i + 1 are then
+    the same text, which dropout makes two.
+    """
+
+    def repeated(part):
+        if part is None:
+            return None
+        if isinstance(part, (list, tuple)):
+            return tuple(repeated(one) for one in part)
+        return np.repeat(part, times, axis=0)
+
+    for batch in batches:
+        yield tuple(repeated(part) for part in batch)
+
+
 class DataGenerator:
     """Base of data generators: subclass it and write `__iter__(self, random=False)`.
 
