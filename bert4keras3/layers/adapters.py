@@ -76,19 +76,20 @@ class Adapted:
 
     def load_own_variables(self, store):
         held = [name for name in store.keys() if not name.isdigit()]
-        if not held:
+        if not held and not self.adapter_names:
             super().load_own_variables(store)
-            if self.adapter_names:
-                self.reset_adapter()
             return
         values = {name: np.asarray(store[name]) for name in held}
-        if self.adapter_names:
+        if held and self.adapter_names:
             self._check_same(values)
         for index, variable in enumerate(self.own_weights()):
             variable.assign(store[str(index)])
-        for name, variable in self.adapter.items():
-            variable.assign(values[name])
-        if not self.adapter_names:
+        if not held:
+            self.reset_adapter()
+        elif self.adapter_names:
+            for name, variable in self.adapter.items():
+                variable.assign(values[name])
+        else:
             self.frozen_weight.assign(self.merged(**values))
 
     def _check_same(self, values):

@@ -15,6 +15,10 @@ from bert4keras3.models.applications import (
     extend_with_unified_language_model as extend_with_unified_language_model,
 )
 from bert4keras3.models.build import build_transformer_model as build_transformer_model
+from bert4keras3.models.cloze import cloze_model as cloze_model
+from bert4keras3.models.cloze import (
+    masked_training_model as masked_training_model,
+)
 from bert4keras3.models.config import ModelConfig as ModelConfig
 from bert4keras3.models.parallel import data_parallel as data_parallel
 from bert4keras3.models.registry import FAMILIES as FAMILIES
