@@ -57,7 +57,8 @@ def test_weight_files(t, tmp_path):
     assert np.abs(ops.convert_to_numpy(first)).max() > 0  # zeros would never train
     t.model.save(tmp_path / "m.keras")
     whole = keras.models.load_model(tmp_path / "m.keras")
-    np.testing.assert_allclose(whole(batch()), expected, atol=1e-5)
+    found = ops.convert_to_numpy(whole(batch()))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
     other = plain(3)
     enable_lora(other.model, 3, ALL)
     shake(t)

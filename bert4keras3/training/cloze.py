@@ -150,10 +150,11 @@ class Cloze:
 
     def _word(self, label, word):
         tokens = self._tokens(word)
-        unknown = self.tokenizer._token_unk in tokens
-        if len(tokens) != self.blanks or unknown:
+        ids = self.tokenizer.tokens_to_ids(tokens)
+        unknown = self.tokenizer.token_to_id(self.tokenizer._token_unk)
+        if len(ids) != self.blanks or unknown in ids:
             raise ValueError(
                 f"The word of {label!r} must have {self.blanks} known tokens, one for "
                 f"each [MASK] of {self.pattern!r}. Received {word!r}: {tokens}"
             )
-        return self.tokenizer.tokens_to_ids(tokens)
+        return ids
