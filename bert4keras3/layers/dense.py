@@ -65,7 +65,7 @@ class Dense(Adapted, keras.layers.Dense):
         return {"lora_scale": np.float64(self.lora_scale)}
 
     def reset_adapter(self):
-        self.lora_kernel_b.assign(ops.zeros_like(self.lora_kernel_b))
+        self.lora_kernel_b.assign(ops.zeros(self.lora_kernel_b.shape))
 
     def drop_adapter(self):
         for variable in self.adapter.values():
