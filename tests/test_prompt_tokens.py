@@ -110,7 +110,9 @@ def test_with_lora():
     kinds = {n.split("/")[-1] for n, v in variables_of(t).items() if v.trainable}
     assert kinds == {"prompt_rows", "lora_kernel_a", "lora_kernel_b"}
     t.merge_lora()
-    assert ROWS in variables_of(t)
+    assert [n for n, v in variables_of(t).items() if v.trainable] == [ROWS]
+    t.merge_prompt()
+    assert all(v.trainable for v in variables_of(t).values())
 
 
 @pytest.mark.parametrize("ids", [[], [3, 3], [50], [-1], [2.0]])

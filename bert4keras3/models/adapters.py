@@ -42,8 +42,8 @@ def enable_lora(model, rank=8, targets=LORA_TARGETS, alpha=None, train=None):
 def merge_lora(model):
     """Write A B into the kernels and drop A and B; outputs stay the same.
 
-    Nothing else becomes trainable again: `model.trainable = True` (of the Keras
-    model) does that. Raises ValueError for a model without LoRA.
+    Unless prompt tokens are left, all of the model is trainable again: compile it, if
+    it is to be trained further. Raises ValueError for a model without LoRA.
     """
     _merge(model, Dense, "LoRA")
 
@@ -67,7 +67,8 @@ def enable_prompt(model, ids, train=None):
 def merge_prompt(model):
     """Write the trained rows into the embedding table; outputs stay the same.
 
-    What is frozen stays so, see `merge_lora`. Raises ValueError if there are none.
+    Unless LoRA is left, all of the model is trainable again, see `merge_lora`. Raises
+    ValueError if there are none.
     """
     _merge(model, Embedding, "trained prompt tokens")
 
@@ -100,6 +101,10 @@ def _merge(model, kind, what):
         raise ValueError(f"This model has no {what} to merge.")
     for layer in layers:
         layer.merge_adapter()
+    if not adapted(model):
+        for part in _parts(model):
+            for variable in part._trainable_variables:  # made to be trained
+                variable.trainable = True
     _forget_programs(model)
 
 
