@@ -1,5 +1,11 @@
 """Transformer models: `build_transformer_model` and the classes behind it."""
 
+from bert4keras3.models.adapter_files import load_adapter as load_adapter
+from bert4keras3.models.adapter_files import save_adapter as save_adapter
+from bert4keras3.models.adapters import enable_lora as enable_lora
+from bert4keras3.models.adapters import enable_prompt as enable_prompt
+from bert4keras3.models.adapters import merge_lora as merge_lora
+from bert4keras3.models.adapters import merge_prompt as merge_prompt
 from bert4keras3.models.applications import LM_Mask as LM_Mask
 from bert4keras3.models.applications import UniLM_Mask as UniLM_Mask
 from bert4keras3.models.applications import (
@@ -9,6 +15,10 @@ from bert4keras3.models.applications import (
     extend_with_unified_language_model as extend_with_unified_language_model,
 )
 from bert4keras3.models.build import build_transformer_model as build_transformer_model
+from bert4keras3.models.cloze import cloze_model as cloze_model
+from bert4keras3.models.cloze import (
+    masked_training_model as masked_training_model,
+)
 from bert4keras3.models.config import ModelConfig as ModelConfig
 from bert4keras3.models.parallel import data_parallel as data_parallel
 from bert4keras3.models.registry import FAMILIES as FAMILIES

@@ -4,6 +4,7 @@ import keras
 
 from bert4keras3.layers import (
     Add,
+    Dense,
     Dropout,
     Embedding,
     FeedForward,
@@ -99,7 +100,7 @@ class Blocks:
         if size == target:
             return x
         layer = self.get(
-            keras.layers.Dense,
+            Dense,
             name,
             units=target,
             use_bias=self.use_bias if use_bias is None else use_bias,

@@ -11,6 +11,7 @@ import threading
 import keras
 
 from bert4keras3.layers import AttentionMask
+from bert4keras3.models.adapter_files import Adapters
 from bert4keras3.models.assembly import Assembly
 from bert4keras3.models.blocks import Blocks
 from bert4keras3.models.config import ModelConfig
@@ -26,7 +27,7 @@ _MASK_NAMES = {
 }
 
 
-class Transformer(Blocks, Decoding, Assembly, Weights):
+class Transformer(Blocks, Decoding, Assembly, Adapters, Weights):
     """Base of all families: a post-norm encoder unless a family says otherwise.
 
     config: path, folder or dict of the config (see `ModelConfig.load`); layers:
