@@ -1,5 +1,7 @@
 """Transformer models: `build_transformer_model` and the classes behind it."""
 
+from bert4keras3 import layers
+from bert4keras3.backend import Model as Model
 from bert4keras3.models.applications import LM_Mask as LM_Mask
 from bert4keras3.models.applications import UniLM_Mask as UniLM_Mask
 from bert4keras3.models.applications import (
@@ -15,6 +17,16 @@ from bert4keras3.models.registry import FAMILIES as FAMILIES
 from bert4keras3.models.registry import public_class, public_classes
 from bert4keras3.models.transformer import Transformer as Transformer
 
+_FUNCTIONS = (
+    "build_transformer_model",
+    "data_parallel",
+    "extend_with_language_model",
+    "extend_with_unified_language_model",
+)
+_CLASSES = [name for name, value in globals().items() if isinstance(value, type)]
+# `from bert4keras3.models import *` gives the layers as well, as in bert4keras.
+__all__ = sorted({*_FUNCTIONS, *_CLASSES, *public_classes(), *layers.__all__})
+
 
 def __dir__():
     return sorted({*globals(), *public_classes()})
@@ -23,6 +35,8 @@ def __dir__():
 def __getattr__(name):
     """Import family classes on first use: `from bert4keras3.models import BERT`."""
     found = public_class(name)
-    if found is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return found
+    if found is not None:
+        return found
+    if name in __all__:
+        return getattr(layers, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
