@@ -5,6 +5,8 @@ import re
 import warnings
 from pathlib import Path
 
+import keras
+
 from bert4keras3.backend import set_gelu
 from bert4keras3.models import build_transformer_model
 from bert4keras3.tokenizers import save_vocab
@@ -101,12 +103,31 @@ def _write_data(folder):
     (folder / "ner.txt").write_text("\n\n".join(blocks) + "\n", "utf-8")
 
 
-def migrated(name, recipe=RECIPE):
+def migrated(name):
     """The text of a script after the find-and-replace."""
     text = (FOLDER / f"{name}.py").read_text("utf-8")
-    for old, new in recipe:
+    for old, new in RECIPE:
         text = re.sub(old, new, text)
     return text
+
+
+# What Keras 3 asks for beyond the find-and-replace: (what to look for, what to write).
+SEEDED = """def build(self, input_shape):
+        self.seed = keras.random.SeedGenerator()
+
+    def call(self, inputs, training=None):"""
+MEAN = "K.sum({0} * mask) / (K.sum(mask) + K.epsilon())"
+EDITS = {
+    "pretraining": [
+        (f"return {MEAN.format(x)}", f"return K.expand_dims({MEAN.format(x)}, 0)")
+        for x in ("loss", "acc")
+    ],
+    "theseus": [
+        ("def call(self, inputs):", SEEDED),
+        ("p=0.5)", "p=0.5, seed=self.seed)"),
+        ("(output, target)", "(output, target, training=bool(training))"),
+    ],
+}
 
 
 class Run:
@@ -114,17 +135,22 @@ class Run:
 
     def __init__(self, names, caught):
         self.__dict__.update(names)
-        self.warned = [str(w.message) for w in caught]
+        self.warned = "\n".join(str(w.message) for w in caught)
+        if "history" in names:
+            self.losses = self.history.history["loss"]
 
-    def losses(self):
-        return self.history.history["loss"]
 
+def run_script(name, edits=None):
+    """Run a script as the main module in the current folder.
 
-def run_script(name, recipe=RECIPE, **replaced):
-    """Run a script as the main module in the current folder."""
-    text = migrated(name, recipe)
-    for old, new in replaced.items():
+    edits: pairs of old and new text, by default those of EDITS.
+    """
+    text = migrated(name)
+    for old, new in EDITS.get(name, ()) if edits is None else edits:
+        if old not in text:
+            raise ValueError(f"{name} has no {old!r}")
         text = text.replace(old, new)
+    keras.utils.set_random_seed(1)
     names = {"__name__": "__main__"}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -76,9 +76,6 @@ history = model.fit(inputs, labels, epochs=3, batch_size=4, verbose=0)
 probas = model.predict(inputs, batch_size=4)
 
 embedding_layer = search_layer(model.output, 'Embedding-Token')
-model.save('custom.keras')
-loaded = keras.models.load_model(
-    'custom.keras',
-    custom_objects={'AttentionPooling1D': AttentionPooling1D},
-    safe_mode=False
-)
+model.save_weights('custom.weights')
+config = model.get_layer('pooling').get_config()
+again = AttentionPooling1D.from_config(config)

@@ -75,7 +75,7 @@ seq2seq = Model(bert.model.inputs, bert.model.outputs[1])
 outputs = TotalLoss([2, 3])(bert.model.inputs + bert.model.outputs)
 model = Model(bert.model.inputs, outputs)
 AdamW = extend_with_weight_decay(Adam, 'AdamW')
-optimizer = AdamW(learning_rate=1e-3, weight_decay_rate=0.01)
+optimizer = AdamW(learning_rate=1e-2, weight_decay_rate=0.01)
 model.compile(optimizer=optimizer)
 
 
@@ -114,6 +114,6 @@ def gen_synonyms(text, n=4, k=2):
 
 train_generator = data_generator(pairs, 8)
 history = model.fit(
-    train_generator.forfit(), steps_per_epoch=len(train_generator), epochs=2
+    train_generator.forfit(), steps_per_epoch=len(train_generator), epochs=4
 )
 synonyms = gen_synonyms(u'小明在哪里')

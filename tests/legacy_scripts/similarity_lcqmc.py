@@ -54,7 +54,7 @@ def masked_free_loss(y_true, y_pred):
 
 model.compile(
     loss=masked_free_loss,
-    optimizer=Adam(learning_rate=1e-3),
+    optimizer=Adam(learning_rate=1e-2),
     metrics=['sparse_categorical_accuracy'],
 )
 
@@ -62,7 +62,7 @@ train_generator = PairGenerator(pairs, 4)
 history = model.fit(
     train_generator.forfit(random=False),
     steps_per_epoch=len(train_generator),
-    epochs=2,
+    epochs=4,
 )
 scores = model.predict(
     train_generator.fortest(), steps=len(train_generator)
