@@ -145,6 +145,8 @@ def test_multiple_choice():
     script = run_script("multiple_choice")
     assert np.isfinite(script.losses).all()
     assert len(open("c3_predict.txt").read().split()) == 4
+    widths = {x[0].shape for x, _ in script.train_generator}
+    assert widths == {(8, 14)}  # the script uses its own lists after truncating
 
 
 def test_data_parallel_and_tf_data():

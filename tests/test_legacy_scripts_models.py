@@ -1,8 +1,10 @@
 """Old scripts that define models of their own, and what of Keras 2 has no way over."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from legacy_world import build_world, run_script
+from legacy_world import EDITS, RECIPE, build_world, run_script
 
 from bert4keras3.backend import K
 from bert4keras3.models import build_transformer_model
@@ -60,3 +62,13 @@ def test_our_model_names_the_way_for_adversarial_training():
     ]
     with pytest.raises(NotImplementedError, match="bert4keras3.training"):
         run_script("adversarial_fgm", edits)
+
+
+def test_the_recipe_is_the_documented_one():
+    page = Path(__file__).parent.parent / "docs" / "migration.md"
+    text = page.read_text("utf-8")
+    for old, new in RECIPE:
+        assert f"s/{old}/{new}/g" in text
+    for edits in EDITS.values():
+        for _, new in edits:
+            assert new.split("\n")[0].split("K.sum")[0].strip() in text, new

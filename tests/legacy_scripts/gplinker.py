@@ -76,7 +76,7 @@ tail_output = GlobalPointer(
 outputs = [entity_output, head_output, tail_output]
 
 model = keras.models.Model(base.model.inputs, outputs)
-model.compile(loss=[globalpointer_crossentropy] * 3, optimizer=Adam(1e-2))
+model.compile(loss=globalpointer_crossentropy, optimizer=Adam(1e-2))
 train_generator = data_generator(data, 4)
 history = model.fit(
     train_generator.forfit(), steps_per_epoch=len(train_generator), epochs=3

@@ -24,7 +24,7 @@ class data_generator(DataGenerator):
                 p_ids = tokenizer.encode(p)[0]
                 q_ids = tokenizer.encode(q)[0][1:]
                 c_ids = tokenizer.encode(c)[0][1:]
-                truncate_sequences(16, -2, c_ids, q_ids, p_ids)
+                truncate_sequences(14, -2, c_ids, q_ids, p_ids)
                 token_ids = p_ids + q_ids + c_ids
                 batch_token_ids.append(token_ids)
                 batch_segment_ids.append([0] * len(token_ids))
