@@ -1,6 +1,7 @@
 """What old scripts find on their disk, and how they are brought over and run."""
 
 import json
+import math
 import re
 import warnings
 from pathlib import Path
@@ -159,3 +160,9 @@ def run_script(name, edits=None):
         finally:
             set_gelu("erf")
     return Run(names, caught)
+
+
+def learns(script):
+    """Whether the losses of a script's epochs are finite and end lower."""
+    first, *_, last = script.losses
+    return all(map(math.isfinite, script.losses)) and last < first

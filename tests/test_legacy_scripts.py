@@ -1,9 +1,8 @@
 """Scripts of bert4keras run after a find-and-replace of its name."""
 
-import keras
 import numpy as np
 import pytest
-from legacy_world import build_world, run_script
+from legacy_world import build_world, learns, run_script
 
 from bert4keras3.backend import K
 from bert4keras3.models import build_transformer_model
@@ -19,21 +18,16 @@ def here(world, monkeypatch):
     monkeypatch.chdir(world)
 
 
-def learns(script):
-    assert np.isfinite(script.losses).all()
-    assert script.losses[-1] < script.losses[0]
-
-
 def test_classification_with_an_evaluator(world):
     script = run_script("sentiment_albert")
-    learns(script)
+    assert learns(script)
     assert script.evaluate(script.valid_generator) == script.evaluator.best_val_acc > 0
     assert (world / "best_model.weights.h5").exists()
 
 
 def test_crf_and_viterbi():
     script = run_script("ner_crf")
-    learns(script)
+    assert learns(script)
     assert script.NER.trans.shape == (5, 5)
     assert np.abs(script.NER.trans - script.before).max() > 1.0  # lr_multiplier
     found = script.NER.recognize("小明今天去北京")
@@ -42,14 +36,14 @@ def test_crf_and_viterbi():
 
 def test_seq2seq_with_a_loss_layer_and_a_decoder():
     script = run_script("seq2seq_title")
-    learns(script)
+    assert learns(script)
     assert 4.0 > script.losses[0] > 3.0  # near log of the vocabulary kept
     assert len(script.title) <= 3
 
 
 def test_language_model():
     script = run_script("language_model")
-    learns(script)
+    assert learns(script)
     assert "add_metric('accuracy') shows nothing in Keras 3" in script.warned
     assert all(story.startswith("小明今天") for story in script.stories)
 
@@ -57,60 +51,63 @@ def test_language_model():
 @pytest.mark.slow
 def test_t5():
     script = run_script("seq2seq_t5")
-    learns(script)
+    assert learns(script)
     assert isinstance(script.title, str)
 
 
 def test_averaged_weights_around_an_evaluation():
     script = run_script("relation_subject")
-    learns(script)
+    assert learns(script)
     for before, averaged, after in script.evaluator.kernels:
         np.testing.assert_array_equal(before, after)
         assert 0 < np.abs(before - averaged).max() < 0.1
     assert script.extract_spoes("小明今天去北京")[1].shape == (1, 9, 2, 2)
+    assert script.bert.model.layers[-2].name == "Transformer-1-FeedForward-Add"
     assert "backend.get_output_at(layer, index)" in script.warned
 
 
 def test_global_pointer_on_an_intermediate_layer():
     script = run_script("ner_global_pointer")
-    learns(script)
+    assert learns(script)
     assert "backend.get_output_at(layer, index)" in script.warned
     assert script.history.history["global_pointer_f1_score"][-1] >= 0
 
 
 def test_relations_with_sparse_labels():
     script = run_script("gplinker")
-    learns(script)
+    assert learns(script)
     assert [x.shape for x in script.outputs] == [(2, 9, 9)] * 3
 
 
 def test_cosent():
+    pytest.importorskip("scipy")
     script = run_script("cosent")
-    learns(script)
+    assert learns(script)
     assert -1 <= script.spearman <= 1
 
 
 def test_pairs_with_a_pooler():
     script = run_script("similarity_lcqmc")
-    learns(script)
+    assert learns(script)
     assert script.scores.shape == (8,)
 
 
 @pytest.mark.slow
 def test_simbert():
     script = run_script("simbert")
-    learns(script)
+    assert learns(script)
     assert len(script.synonyms) <= 2
 
 
 @pytest.mark.slow
 def test_conditional_language_model():
     script = run_script("conditional_lm")
-    learns(script)
+    assert learns(script)
     assert len(script.texts) == 2
 
 
 def test_pretraining_with_a_stack_of_extensions(world):
+    pytest.importorskip("tensorflow")
     script = run_script("pretraining")
     assert np.isfinite(script.losses).all()
     config = world / "bert" / "bert_config.json"
@@ -132,15 +129,6 @@ def test_whole_model_and_nested_lists():
     assert script.probas.shape == (6, 66)
 
 
-def test_siamese_and_shared_layers():
-    script = run_script("siamese")
-    learns(script)
-    ids, zeros = script.left, script.zeros
-    expected = script.second.model.predict([ids, zeros], verbose=0)
-    found = script.branch.predict([ids.astype("float32"), zeros], verbose=0)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-
-
 def test_multiple_choice():
     script = run_script("multiple_choice")
     assert np.isfinite(script.losses).all()
@@ -150,15 +138,7 @@ def test_multiple_choice():
 
 
 def test_data_parallel_and_tf_data():
+    pytest.importorskip("tensorflow")
     script = run_script("multi_gpu")
     assert np.isfinite(script.losses).all()
     assert "data_parallel returns the model as it is" in script.warned
-
-
-def test_layers_of_ones_own():
-    script = run_script("custom_layer")
-    learns(script)
-    np.testing.assert_allclose(script.probas.sum(axis=1), 1.0, atol=1e-5)
-    assert script.again.h_dim == 16
-    assert script.embedding_layer.name == "Embedding-Token"
-    assert isinstance(script.embedding_layer, keras.layers.Embedding)
