@@ -8,8 +8,7 @@ The hooks keep bert4keras's names, because scripts override and call them:
 import dataclasses
 import threading
 
-import keras
-
+from bert4keras3.backend import Model
 from bert4keras3.layers import AttentionMask
 from bert4keras3.models.adapter_files import Adapters
 from bert4keras3.models.assembly import Assembly
@@ -164,7 +163,7 @@ class Transformer(Blocks, Decoding, Assembly, Adapters, Weights):
         self._check_caches()
         outputs = self.call(self.simplify(inputs))
         self.set_outputs(outputs)
-        self.set_model(keras.Model(self.input, self.output, name=self.name))
+        self.set_model(Model(self.input, self.output, name=self.name))
 
     def _check_caches(self):
         """Keys in front of the sequence have no place in distances between tokens."""
