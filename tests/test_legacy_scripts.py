@@ -1,5 +1,7 @@
 """Scripts of bert4keras run after a find-and-replace of its name."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from legacy_world import build_world, learns, run_script
@@ -25,6 +27,7 @@ def test_classification_with_an_evaluator(world):
     assert (world / "best_model.weights.h5").exists()
 
 
+@pytest.mark.slow
 def test_crf_and_viterbi():
     script = run_script("ner_crf")
     assert learns(script)
@@ -41,6 +44,7 @@ def test_seq2seq_with_a_loss_layer_and_a_decoder():
     assert len(script.title) <= 3
 
 
+@pytest.mark.slow
 def test_language_model():
     script = run_script("language_model")
     assert learns(script)
@@ -55,6 +59,7 @@ def test_t5():
     assert isinstance(script.title, str)
 
 
+@pytest.mark.slow
 def test_averaged_weights_around_an_evaluation():
     script = run_script("relation_subject")
     assert learns(script)
@@ -73,12 +78,14 @@ def test_global_pointer_on_an_intermediate_layer():
     assert script.history.history["global_pointer_f1_score"][-1] >= 0
 
 
+@pytest.mark.slow
 def test_relations_with_sparse_labels():
     script = run_script("gplinker")
     assert learns(script)
     assert [x.shape for x in script.outputs] == [(2, 9, 9)] * 3
 
 
+@pytest.mark.slow
 def test_cosent():
     pytest.importorskip("scipy")
     script = run_script("cosent")
@@ -86,6 +93,7 @@ def test_cosent():
     assert -1 <= script.spearman <= 1
 
 
+@pytest.mark.slow
 def test_pairs_with_a_pooler():
     script = run_script("similarity_lcqmc")
     assert learns(script)
@@ -106,6 +114,7 @@ def test_conditional_language_model():
     assert len(script.texts) == 2
 
 
+@pytest.mark.slow
 def test_pretraining_with_a_stack_of_extensions(world):
     pytest.importorskip("tensorflow")
     script = run_script("pretraining")
@@ -129,16 +138,10 @@ def test_whole_model_and_nested_lists():
     assert script.probas.shape == (6, 66)
 
 
+@pytest.mark.slow
 def test_multiple_choice():
     script = run_script("multiple_choice")
     assert np.isfinite(script.losses).all()
-    assert len(open("c3_predict.txt").read().split()) == 4
+    assert len(Path("c3_predict.txt").read_text().split()) == 4
     widths = {x[0].shape for x, _ in script.train_generator}
     assert widths == {(8, 14)}  # the script uses its own lists after truncating
-
-
-def test_data_parallel_and_tf_data():
-    pytest.importorskip("tensorflow")
-    script = run_script("multi_gpu")
-    assert np.isfinite(script.losses).all()
-    assert "data_parallel returns the model as it is" in script.warned

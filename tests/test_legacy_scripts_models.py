@@ -66,6 +66,7 @@ def test_gau_alpha_of_a_script():
     assert 0.17 < script.kernel.std() < 0.23
 
 
+@pytest.mark.slow
 def test_siamese_and_shared_layers():
     script = run_script("siamese")
     assert learns(script)
@@ -75,6 +76,7 @@ def test_siamese_and_shared_layers():
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_layers_of_ones_own():
     script = run_script("custom_layer")
     assert learns(script)
@@ -82,6 +84,14 @@ def test_layers_of_ones_own():
     assert script.again.h_dim == 16
     assert script.embedding_layer.name == "Embedding-Token"
     assert isinstance(script.embedding_layer, keras.layers.Embedding)
+
+
+@pytest.mark.slow
+def test_data_parallel_and_tf_data():
+    pytest.importorskip("tensorflow")
+    script = run_script("multi_gpu")
+    assert np.isfinite(script.losses).all()
+    assert "data_parallel returns the model as it is" in script.warned
 
 
 def test_theseus():

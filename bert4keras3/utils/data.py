@@ -14,11 +14,20 @@ def tuples(batch):
     """Turn lists into tuples at the top two levels, which is what Keras takes.
 
     Keras refuses lists from a generator on TensorFlow; bert4keras scripts yield
-    `[token_ids, segment_ids], labels`.
+    `[token_ids, segment_ids], labels`. Arrays of float64, such as np.zeros makes,
+    become float32: Keras narrows the arrays given to `fit`, those of a generator not.
     """
     if not isinstance(batch, (list, tuple)):
-        return batch
-    return tuple(tuple(part) if isinstance(part, list) else part for part in batch)
+        return _narrow(batch)
+    return tuple(
+        tuple(map(_narrow, part)) if isinstance(part, (list, tuple)) else _narrow(part)
+        for part in batch
+    )
+
+
+def _narrow(x):
+    is_double = isinstance(x, np.ndarray) and x.dtype == np.float64
+    return x.astype("float32") if is_double else x
 
 
 def repeat_rows(batches: Iterable, times: int = 2) -> Iterator[tuple]:
