@@ -65,6 +65,7 @@ ENTITIES = [
 
 def build_world(folder):
     """Write configs, checkpoints, vocabularies and data of the scripts."""
+    keras.utils.set_random_seed(1)
     for model, (config_name, checkpoint, extra) in MODELS.items():
         home = folder / {"mt5.1.1": "t5", "gau_alpha": "gau"}.get(model, model)
         home.mkdir()
