@@ -73,3 +73,29 @@ def test_training_goes_on_from_averages_that_stay():
     weights = fit(model, 10, epochs=2, callbacks=[Averaged(reset=False)])
     assert np.isfinite(np.concatenate([one.ravel() for one in weights])).all()
     assert int(model.optimizer.iterations) == 4
+
+
+def test_only_rows_of_the_batch_move():
+    """Compiled, and with more rows than are handled at a time."""
+    ids = np.random.default_rng(1).permutation(1000)[:600].reshape(6, 100)
+    tables = []
+    for rules in ([("table", {"lazy": True})], None):
+        keras.utils.set_random_seed(0)
+        layers = [
+            keras.Input((100,), dtype="int32"),
+            keras.layers.Embedding(1000, 3, name="table"),
+            keras.layers.GlobalAveragePooling1D(),
+            keras.layers.Dense(1),
+        ]
+        model = keras.Sequential(layers)
+        model.compile(Adam(0.05, rules=rules), "mse")
+        first = np.array(model.get_layer("table").get_weights()[0])
+        model.fit(ids, Y[:6], 6, verbose=0)
+        model.fit(ids[:5], Y[:5], 5, verbose=0)
+        tables.append(model.get_layer("table").get_weights()[0])
+    lazy, dense = tables
+    moved = np.any(lazy != first, axis=-1)
+    assert set(np.flatnonzero(moved)) == set(ids.ravel())
+    same([lazy[ids[:5].ravel()]], [dense[ids[:5].ravel()]], 1e-5)
+    last = ids[5]
+    assert np.all(np.any(lazy[last] != dense[last], axis=-1))

@@ -50,6 +50,7 @@ MADE = {
     "outer decay": lambda: legacy(STACKS["outer decay"]),
     "Lamb": lambda: Lamb(0.05, rules=[("bias", {"adapt": False, "decay": 0})]),
     "AdaFactor": lambda: optimizers.AdaFactor(None, beta1=0.5),
+    "AdaFactor, a number": lambda: optimizers.AdaFactor(0.05),
     "Tiger": lambda: optimizers.Tiger(0.05, gradient_accumulation_steps=2),
     "Lion": lambda: optimizers.Lion(optimizers.Warmup(0.05, 20)),
     "Muon": lambda: with_rules(keras.optimizers.Muon)(

@@ -110,8 +110,8 @@ class AdaFactor(Rules, _AdaFactorNumbers):
         exclude_from_parameter_scale=None,
         **kwargs,
     ):
-        self_made = learning_rate is None
-        super().__init__(self._own_rate if self_made else learning_rate, **kwargs)
+        rate = self._own_rate if learning_rate is None else learning_rate
+        super().__init__(rate, **kwargs)
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon1 = epsilon1
@@ -144,7 +144,7 @@ class AdaFactor(Rules, _AdaFactorNumbers):
 
     def get_config(self):
         config = super().get_config()
-        if self._learning_rate == self._own_rate:
+        if getattr(self._learning_rate, "__func__", None) is AdaFactor._own_rate:
             config["learning_rate"] = None
         names = (
             "beta1",

@@ -56,9 +56,13 @@ class Lookahead:
         if self.built:
             return
         super().build(variables)
-        self._slow = self.add_optimizer_variables(variables, "slow")
-        for slow, variable in zip(self._slow, variables, strict=True):
-            slow.assign(updates.owned(variable))
+        self._slow = [self._copy_of(one) for one in variables]
+
+    def _copy_of(self, variable):
+        def value(shape, dtype=None):
+            return updates.owned(variable)
+
+        return self.add_variable_from_reference(variable, "slow", initializer=value)
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         super()._backend_update_step(grads, trainable_variables, learning_rate)
