@@ -109,7 +109,7 @@ def test_gradient_penalty_through_a_transformer(positions):
     trained.compile(keras.optimizers.SGD(0.1), loss)
 
     def penalized_and_gradients(*values):
-        step = Step(trained, (x, np.array([1], "int32")), state, ())
+        step = Step(trained, (x, np.array([1], "int32")), state, metrics)
 
         def total(values):
             return [trained.methods[0].loss(step, values, lambda v: step.run(v)[0])]
@@ -118,6 +118,7 @@ def test_gradient_penalty_through_a_transformer(positions):
         return [*losses, *grads[0]]
 
     state = [w.value for w in model.non_trainable_variables]
+    metrics = [w.value for w in trained.metrics_variables]
     run = runtime.compiled(penalized_and_gradients, model.variables)
     values = [keras.ops.convert_to_numpy(w) for w in model.trainable_variables]
     rng = np.random.default_rng(0)

@@ -45,8 +45,8 @@ class IntegratedGradients:
         """Shares, a float32 array (B, T, D): their sum is f(x) - f(baseline).
 
         x: what `model` takes; target: class numbers (B,) or one for all rows, by
-        default the likeliest class of each row. A list of arrays if the layer looks
-        up several times (T5: encoder, decoder).
+        default the likeliest class of each row. A list of arrays, in the order of the
+        calls, if the layer looks up several times (T5: encoder, decoder).
         """
         x = keras.tree.map_structure(ops.convert_to_tensor, x)
         rows = keras.tree.flatten(x)[0].shape[0]
@@ -63,7 +63,7 @@ class IntegratedGradients:
         for point, weight in self.rule:
             point = ops.convert_to_tensor(point, "float32")
             parts = self._gradients(x, target, ways, point)
-            parts = [weight * ops.convert_to_numpy(part) for part in parts]
+            parts = [float(weight) * ops.convert_to_numpy(part) for part in parts]
             pairs = parts if total is None else zip(total, parts, strict=True)
             total = parts if total is None else [a + b for a, b in pairs]
         return total[0] if len(total) == 1 else total

@@ -39,12 +39,13 @@ class Step:
         with self._weights(values) as scope:
             outputs = model(x, training=True)
             loss = model.compute_loss(x, self.y, outputs, self.sample_weight, True)
+            added = _named(scope.losses, model.layers)
         self.state = _values(scope, model.non_trainable_variables, self.state)
         if self.loss is None:
             self.metrics = _values(scope, model.metrics_variables, self.metrics)
             self.loss = ops.stop_gradient(loss)
             self.outputs = keras.tree.map_structure(ops.stop_gradient, outputs)
-        return loss, outputs, scope.losses
+        return loss, outputs, added
 
     def _weights(self, values):
         model = self.model
@@ -76,10 +77,7 @@ class Step:
                 weights = self._sample_weights(outputs, place)
                 loss = model.compute_loss(self.x, self.y, outputs, weights, True)
                 tasks[names[place]] = loss if rest is None else loss - rest
-        for layer, loss in added:
-            known = tasks.get(layer.name)
-            tasks[layer.name] = ops.sum(loss) if known is None else known + loss
-        return tasks, rest
+        return {**tasks, **added}, rest
 
     def _sample_weights(self, outputs, place):
         """The weights of the rows, zero for all outputs but one."""
@@ -145,6 +143,17 @@ def _places_with_loss(loss, names):
     if isinstance(loss, (list, tuple)):
         return [i for i, one in enumerate(loss) if one is not None]
     return range(len(names))
+
+
+def _named(losses, layers):
+    """{name of the layer: loss} of the losses that layers added in this pass."""
+    named = {}
+    owners = [(layer.name, layer.losses) for layer in layers] if losses else []
+    for loss in losses:
+        name = next(name for name, own in owners if any(one is loss for one in own))
+        total = ops.sum(loss)
+        named[name] = named[name] + total if name in named else total
+    return named
 
 
 def _values(scope, variables, before):
