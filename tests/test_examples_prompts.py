@@ -5,11 +5,15 @@ from pathlib import Path
 
 import pytest
 from test_examples import load
+from test_lora import SLOW_UNLESS_TORCH
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], pytest.param(["--task=tnews", "--lora=4"], marks=pytest.mark.slow)],
+    [
+        pytest.param([], marks=SLOW_UNLESS_TORCH),
+        pytest.param(["--task=tnews", "--lora=4"], marks=pytest.mark.slow),
+    ],
 )
 def test_pet(arguments, tmp_path):
     module = load("task_pet")
