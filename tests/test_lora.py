@@ -18,12 +18,17 @@ from bert4keras3.models.adapters import (
 
 ALL = r"/(q|k|v|o|i\d*)$"
 QUICK = {"gau_alpha", "t5"}
-# Others have to compile it.
-SLOW_UNLESS_TORCH = [] if BACKEND == "torch" else [pytest.mark.slow]
 FAMILIES = [
-    pytest.param(name, marks=[] if name in QUICK else SLOW_UNLESS_TORCH)
+    pytest.param(
+        name, marks=[pytest.mark.slow] * (BACKEND != "torch" and name not in QUICK)
+    )
     for name in CASES
 ]
+
+
+def slow_unless_torch(test):
+    """Mark a test that others compile for long."""
+    return test if BACKEND == "torch" else pytest.mark.slow(test)
 
 
 def shake(model, scale=0.3):

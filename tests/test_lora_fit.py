@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from family_cases import close, run
 from keras import ops
-from test_lora import ALL, SLOW_UNLESS_TORCH, shake
+from test_lora import ALL, shake, slow_unless_torch
 from tiny_models import batch, build
 
 from bert4keras3.layers import Dense, FirstToken
@@ -81,8 +81,8 @@ class Letters:
         return " ".join(map(str, ids))
 
 
-@pytest.mark.parametrize("_", [pytest.param(0, marks=SLOW_UNLESS_TORCH)])
-def test_generation_uses_the_additions(_):
+@slow_unless_torch
+def test_generation_uses_the_additions():
     t = build("gpt2", final_activation="linear", num_hidden_layers=1)
     first = t.generate([[3, 4, 5]], Letters(), maxlen=4, end_id=())
     t.enable_lora(2, ALL)
