@@ -5,16 +5,23 @@ from pathlib import Path
 
 import pytest
 from test_examples import load
+from test_lora import slow_unless_torch
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [[], pytest.param(["--task=tnews", "--lora=4"], marks=pytest.mark.slow)],
-)
-def test_pet(arguments, tmp_path):
+@slow_unless_torch
+def test_pet(tmp_path):
+    run_pet(tmp_path)
+
+
+@pytest.mark.slow
+def test_pet_with_lora(tmp_path):
+    run_pet(tmp_path, "--task=tnews", "--lora=4")
+
+
+def run_pet(folder, *arguments):
     module = load("task_pet")
     module.maxlen, module.buckets = 32, (32,)
-    weights = tmp_path / "best.weights.h5"
+    weights = folder / "best.weights.h5"
     best = module.main(["--smoke", f"--weights={weights}", *arguments])
     assert 0 <= best["dev"] <= 1 and weights.exists()
 

@@ -17,13 +17,18 @@ from bert4keras3.models.adapters import (
 )
 
 ALL = r"/(q|k|v|o|i\d*)$"
-QUICK = {"albert", "gau_alpha", "t5"}
+QUICK = {"gau_alpha", "t5"}
 FAMILIES = [
     pytest.param(
         name, marks=[pytest.mark.slow] * (BACKEND != "torch" and name not in QUICK)
     )
     for name in CASES
 ]
+
+
+def slow_unless_torch(test):
+    """Mark a test that others compile for long."""
+    return test if BACKEND == "torch" else pytest.mark.slow(test)
 
 
 def shake(model, scale=0.3):
