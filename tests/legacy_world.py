@@ -19,9 +19,9 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused1]"]
 CHARACTERS = "今天明小红去在北京上海了开会好坏很吃的是什么哪里和同学不，。"
 WORDS = ["小明", "小红", "北京", "上海", "今天"]
 CONFIG = {
-    "attention_probs_dropout_prob": 0.1,
+    "attention_probs_dropout_prob": 0.01,
     "hidden_act": "gelu",
-    "hidden_dropout_prob": 0.1,
+    "hidden_dropout_prob": 0.01,
     "hidden_size": 16,
     "initializer_range": 0.02,
     "intermediate_size": 32,
@@ -80,6 +80,9 @@ def build_world(folder):
         t = build_transformer_model(
             home / config_name, model=model, return_keras_model=False, **heads
         )
+        for weight in t.model.trainable_weights:  # words that tell at once: 0.02 is slow
+            if len(weight.shape) > 1 and model != "mt5.1.1":
+                weight.assign(10.0 * weight.value)
         t.save_weights_as_checkpoint(str(home / checkpoint))
     _write_data(folder / "data")
     return folder

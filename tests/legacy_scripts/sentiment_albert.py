@@ -103,7 +103,7 @@ if __name__ == '__main__':
     history = model.fit(
         train_generator.forfit(),
         steps_per_epoch=len(train_generator),
-        epochs=5,
+        epochs=10,
         callbacks=[evaluator]
     )
     model.load_weights('best_model.weights')
