@@ -89,7 +89,7 @@ def losses(name, optimizer, steps=8):
     return [float(model.train_on_batch(inputs, y)) for _ in range(steps)]
 
 
-QUICK = {"cls_adamw_piecewise", "egp_adafactor"}
+QUICK = {"cls_adamw_piecewise"}
 FIRST_FIVE = [
     pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
     for name in CASES

@@ -28,11 +28,15 @@ def owned(variable):
     return ops.copy(value_of(variable))
 
 
-def dense(gradient):
-    """A gradient as one tensor; TensorFlow gives those of tables as indexed rows."""
+def dense(gradient, shape):
+    """A gradient of `shape` as one tensor.
+
+    TensorFlow gives those of tables as rows with their indices, some of them twice.
+    """
     if runtime.BACKEND != "tensorflow" or not hasattr(gradient, "indices"):
         return gradient
-    return ops.convert_to_tensor(gradient)
+    rows = ops.expand_dims(gradient.indices, -1)
+    return ops.scatter(rows, gradient.values, shape)
 
 
 def move_toward(variable, target, share):

@@ -66,7 +66,7 @@ class Rules(Accumulation):
 
     def _backend_apply_gradients(self, grads, trainable_variables):
         moving = [
-            (updates.dense(grad), variable)
+            (updates.dense(grad, variable.shape), variable)
             for grad, variable in zip(grads, trainable_variables, strict=True)
             if not self._settings_of(variable)["frozen"]
         ]
