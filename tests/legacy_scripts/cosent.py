@@ -46,7 +46,7 @@ base = build_transformer_model('bert/bert_config.json', 'bert/bert_model.ckpt')
 output = Lambda(lambda x: x[:, 0])(base.output)
 encoder = Model(base.inputs, output)
 model = encoder
-model.compile(loss=cosent_loss, optimizer=Adam(5e-3))
+model.compile(loss=cosent_loss, optimizer=Adam(1e-3))
 
 
 def l2_normalize(vecs):
@@ -65,6 +65,6 @@ def evaluate(data):
 
 train_generator = data_generator(rows, 4)
 history = model.fit(
-    train_generator.forfit(random=False), steps_per_epoch=len(train_generator), epochs=6
+    train_generator.forfit(random=False), steps_per_epoch=len(train_generator), epochs=2
 )
 spearman = evaluate(train_generator)
