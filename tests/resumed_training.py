@@ -46,7 +46,7 @@ class Sleep(keras.callbacks.Callback):
         time.sleep(self.seconds)
 
 
-def source(kind, data=None):
+def source(kind, data=None, ahead=0):
     """(generator or None, arguments of fit)."""
     data = samples() if data is None else data
     if kind == "arrays":
@@ -60,10 +60,10 @@ def source(kind, data=None):
         # tensorflow compiles for lengths it has met, so that bits differ with them.
         buckets = (8,) if keras.config.backend() == "tensorflow" else (4, 8)
         made = BucketedGenerator(data, BATCH, buckets=buckets, seed=3)
-    return made, {"x": made.forfit(prefetch=2), "steps_per_epoch": 7}
+    return made, {"x": made.forfit(prefetch=ahead), "steps_per_epoch": 7}
 
 
-def training(folder, kind="bucketed", extra=(), data=None, every=2, **options):
+def training(folder, kind="bucketed", extra=(), data=None, every=2, ahead=0, **options):
     """(model, result of fit, evaluation) after all epochs, resumed if there is a save.
 
     options: those of `Checkpoint`.
@@ -73,7 +73,7 @@ def training(folder, kind="bucketed", extra=(), data=None, every=2, **options):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
     evaluation = Evaluation(lambda model: {"f1": float(np.sum(model.get_weights()[1]))})
-    made, arguments = source(kind, data)
+    made, arguments = source(kind, data, ahead)
     callbacks = [evaluation, *extra]
     saver = Checkpoint(
         folder, data=made, every=every, callbacks=[evaluation], **options
@@ -93,5 +93,6 @@ def outcome(model, history, evaluation):
 
 if __name__ == "__main__":
     folder, result, kind, seconds = sys.argv[1:]
-    weights, told = outcome(*training(folder, kind, [Sleep(float(seconds))]))
+    ended = training(folder, kind, [Sleep(float(seconds))], ahead=3)
+    weights, told = outcome(*ended)
     np.savez(result, *[np.frombuffer(one, "uint8") for one in weights])

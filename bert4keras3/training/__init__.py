@@ -2,7 +2,11 @@
 
 from bert4keras3.training.adversarial import FGM as FGM
 from bert4keras3.training.adversarial import PGD as PGD
+from bert4keras3.training.averages import EMAEvaluation as EMAEvaluation
 from bert4keras3.training.checkpoint import Checkpoint as Checkpoint
 from bert4keras3.training.evaluation import Evaluation as Evaluation
 from bert4keras3.training.methods import Method as Method
 from bert4keras3.training.methods import with_methods as with_methods
+from bert4keras3.training.nan_guard import NaNGuard as NaNGuard
+from bert4keras3.training.theseus import theseus_model as theseus_model
+from bert4keras3.training.unfreezing import GradualUnfreezing as GradualUnfreezing
