@@ -10,21 +10,49 @@ LABELS = np.array([0, 1, 2, 1], "int32")
 RATE = 0.1
 
 
-def tiny_classifier(dropout=0.0, seed=0, **hidden):
-    """Mean of embeddings (6, 4), tanh layer of 5, logits of 3 classes."""
+def tiny_classifier(dropout=0.0, seed=0, between=None, **hidden):
+    """Mean of embeddings (6, 4), tanh layer of 5, logits of 3 classes.
+
+    between: a layer after the mean.
+    """
     ids = keras.Input((None,), dtype="int32", name="Input-Token")
     x = Embedding(6, 4, name="Embedding-Token")(ids)
     x = GlobalAveragePooling1D()(x)
     x = keras.layers.Dropout(dropout)(x) if dropout else x
+    x = x if between is None else between(x)
     x = keras.layers.Dense(5, activation="tanh", name="hidden", **hidden)(x)
     model = keras.Model(ids, keras.layers.Dense(3, name="logits")(x))
     rng = np.random.default_rng(seed)
-    model.set_weights([rng.normal(0, 0.7, w.shape) for w in model.trainable_weights])
+    for weight in model.trainable_weights:
+        weight.assign(rng.normal(0, 0.7, weight.shape))
     return model
 
 
 def weights_of(model):
     return [np.asarray(w, "float64") for w in model.get_weights()]
+
+
+def probabilities(weights, shifts=0.0, scale=1.0, ids=IDS):
+    """The classes' probabilities in float64; scale: of the mean's features."""
+    table, w, b, v, c = weights
+    mean = scale * (table[ids] + shifts).mean(1)
+    logits = np.tanh(mean @ w + b) @ v + c
+    exp = np.exp(logits - logits.max(-1, keepdims=True))
+    return exp / exp.sum(-1, keepdims=True)
+
+
+def differences(function, weights, step=1e-5):
+    """The gradient of a number by central differences, all weights one by one."""
+    grads = [np.zeros_like(one) for one in weights]
+    for place, grad in enumerate(grads):
+        for index in np.ndindex(*grad.shape):
+            ends = []
+            for sign in (1, -1):
+                moved = [one.copy() for one in weights]
+                moved[place][index] += sign * step
+                ends.append(function(moved))
+            grad[index] = (ends[0] - ends[1]) / (2 * step)
+    return grads
 
 
 def loss_and_gradients(weights, ids=IDS, labels=LABELS, shifts=0.0):

@@ -5,7 +5,7 @@ import contextlib
 import keras
 from keras import ops
 
-from bert4keras3.backend import runtime
+from bert4keras3.backend import kernels, runtime
 
 
 def gradients(function, values, differentiable=False):
@@ -15,6 +15,13 @@ def gradients(function, values, differentiable=False):
     Returns (losses, extras, one list of gradients per loss), zeros where a loss does
     not use a value; differentiable: the gradients can be differentiated again.
     """
+    if not differentiable:
+        return _gradients(function, values, False)
+    with kernels.plain_attention():
+        return _gradients(function, values, True)
+
+
+def _gradients(function, values, differentiable):
     if runtime.BACKEND == "jax":
         losses, pull, extras = runtime.native().vjp(function, values, has_aux=True)
         ones = [[ops.cast(x is y, y.dtype) for y in losses] for x in losses]

@@ -1,8 +1,23 @@
 """Attention through the backend's own kernel."""
 
+import contextlib
+import contextvars
+
 from keras import ops
 
 from bert4keras3.backend import runtime
+
+_PLAIN = contextvars.ContextVar("no fused attention", default=False)
+
+
+@contextlib.contextmanager
+def plain_attention():
+    """A scope without the kernels, whose gradients have no gradients themselves."""
+    token = _PLAIN.set(True)
+    try:
+        yield
+    finally:
+        _PLAIN.reset(token)
 
 
 def has_fused_attention():
@@ -10,6 +25,8 @@ def has_fused_attention():
 
     On TPU, Keras's flash path reads the mask of the first row only, so it is not used.
     """
+    if _PLAIN.get():
+        return False
     return runtime.BACKEND == "torch" or runtime.device_kind() == "gpu"
 
 

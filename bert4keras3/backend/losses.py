@@ -1,4 +1,4 @@
-"""Losses as plain functions: multi-label classification (ZLPR) and pointer matrices.
+"""Losses as plain functions: ZLPR, pointer matrices, divergence of distributions.
 
 B batch, H heads (types), T tokens, C classes, K labels per row (padded).
 """
@@ -223,3 +223,26 @@ def check_head_reduction(head_reduction):
             f"head_reduction must be one of {HEAD_REDUCTIONS}. "
             f"Received: {head_reduction!r}"
         )
+
+
+def kl_divergence(p, q, from_logits=False):
+    """KL(p || q) = sum p (log p - log q) over the last axis.
+
+    p, q: (..., C) probabilities, or scores if from_logits. Returns float32 (...).
+    Raises ValueError for C = 1, which is no distribution.
+    """
+    if p.shape[-1] == 1:
+        raise ValueError(
+            "A divergence needs the probabilities or scores of two or more classes, "
+            f"(..., C). Received: shape {tuple(p.shape)}. Give a yes or no two classes."
+        )
+    p, q = (log_probabilities(one, from_logits) for one in (p, q))
+    return ops.sum(ops.exp(p) * (p - q), axis=-1)
+
+
+def log_probabilities(y, from_logits=False):
+    """Logarithms, float32, of y (..., C): probabilities, or scores if from_logits."""
+    y = ops.cast(y, "float32")
+    if from_logits:
+        return ops.log_softmax(y, axis=-1)
+    return ops.log(ops.maximum(y, 1e-7))

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from bert4keras3.backend.tensors import unit_tensor
+from bert4keras3.layers import Embedding
 from bert4keras3.training.methods import Method
 
 MODES = ("add", "replace")
@@ -99,6 +100,20 @@ def embedding_layer(model, name):
         f"Model {model.name!r} has no embedding layer {name!r}. Its layers with an "
         f"embedding table: {names}"
     )
+
+
+def lookup_layer(model, name):
+    """The layer of that name whose lookups `Lookups` sees: ours, not Keras's.
+
+    Raises ValueError if there is none.
+    """
+    layer = embedding_layer(model, name)
+    if not isinstance(layer, Embedding):
+        raise ValueError(
+            f"Layer {name!r} must be a bert4keras3.layers.Embedding, which lets "
+            f"training methods see what it looks up. Received: {type(layer).__name__}"
+        )
+    return layer
 
 
 def _all_layers(model):

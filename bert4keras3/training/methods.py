@@ -34,7 +34,8 @@ class MethodModel(keras.Model):
 
     def __init__(self, model, methods):
         super().__init__(inputs=model.input, outputs=model.output, name=model.name)
-        self._methods = methods
+        self.methods = methods
+        self._memory = {}
         for method in methods:
             method.build(self)
 
@@ -46,9 +47,8 @@ class MethodModel(keras.Model):
         trainable, others, slots, metrics = state
         mapping = zip(self.optimizer.variables, slots, strict=True)
         with keras.StatelessScope(mapping):
-            scale = self.optimizer.scale_loss(ops.ones(()))
-        step = Step(self, data, others, metrics)
-        grads = self._gradients(step, list(trainable), scale)
+            step = self._step_of(data, others, metrics)
+        grads = self._gradients(step, list(trainable))
         trainable, slots = self.optimizer.stateless_apply(slots, grads, trainable)
         mapping = zip(self.metrics_variables, step.metrics, strict=True)
         with keras.StatelessScope(mapping) as scope:
@@ -66,8 +66,8 @@ class MethodModel(keras.Model):
                 self.metrics_variables,
             )
         )
-        step = Step(self, data, others, metrics)
-        grads = self._gradients(step, values, self.optimizer.scale_loss(ops.ones(())))
+        step = self._step_of(data, others, metrics)
+        grads = self._gradients(step, values)
         changed = [*step.state, *step.metrics]
         variables = [*self.non_trainable_variables, *self.metrics_variables]
         for variable, value in zip(variables, changed, strict=True):
@@ -76,17 +76,22 @@ class MethodModel(keras.Model):
             self.optimizer.apply(grads, self.trainable_variables)
             return self._logs(step)
 
-    def _gradients(self, step, values, scale):
+    def _step_of(self, data, state, metrics):
+        scale = self.optimizer.scale_loss(ops.ones(()))
+        count = ops.convert_to_tensor(self.optimizer.iterations)
+        return Step(self, data, state, metrics, scale, count, self._memory)
+
+    def _gradients(self, step, values):
         def plain(values):
             return step.run(values)[0]
 
-        loss = _chain("loss", self._methods, step, plain)
+        loss = _chain("loss", self.methods, step, plain)
 
         def plain_gradients(values):
-            _, (grads,) = step.gradients(lambda v: [loss(v) * scale], values)
+            _, (grads,) = step.gradients(lambda v: [loss(v) * step.scale], values)
             return grads
 
-        return _chain("gradients", self._methods, step, plain_gradients)(values)
+        return _chain("gradients", self.methods, step, plain_gradients)(values)
 
     def _logs(self, step):
         rows = ops.shape(keras.tree.flatten(step.x)[0])[0]
@@ -133,3 +138,22 @@ def _chain(name, methods, step, inner):
 
 def _around(method, step, inner):
     return lambda values: method(step, values, inner)
+
+
+def needs_plain_step(method, model, loss=False):
+    """ValueError unless `method` is the innermost one: it replaces the plain step.
+
+    loss: as is the gradient it takes, so that no method may change the loss.
+    """
+    changing = [m for m in model.methods if type(m).loss is not Method.loss]
+    name = type(method).__name__
+    if model.methods[0] is not method:
+        raise ValueError(
+            f"{name} must be the first method: with_methods(model, {name}(...), ...). "
+            f"Received: {[type(one).__name__ for one in model.methods]}"
+        )
+    if not loss and changing:
+        raise ValueError(
+            f"{name} takes the losses of the tasks one by one, so that it does not go "
+            f"with {type(changing[0]).__name__}, which changes their sum."
+        )
