@@ -106,8 +106,7 @@ def fused_adamw(
 ):
     """One AdamW update of all variables in place (torch only).
 
-    Keras adds epsilon to the uncorrected root, torch to the corrected one; scaling
-    epsilon makes both the same update.
+    epsilon is added to the root of the corrected second moment.
     """
     torch = native()
     steps = [torch.tensor(float(step), device=v.value.device) for v in variables]
@@ -123,7 +122,7 @@ def fused_adamw(
             beta1=betas[0],
             beta2=betas[1],
             weight_decay=weight_decay,
-            eps=epsilon / (1.0 - betas[1] ** step) ** 0.5,
+            eps=epsilon,
             amsgrad=False,
             maximize=False,
         )

@@ -98,8 +98,8 @@ def _module_size(predecessor, successor):
     for one in (predecessor, successor):
         if getattr(one, "model", None) is None or not hasattr(one, "inputs"):
             raise ValueError(
-                "theseus_model needs built Transformers: pass "
-                f"return_keras_model=False to build_transformer_model. Received: {one!r}"
+                "theseus_model needs built Transformers: call build_transformer_model "
+                f"with return_keras_model=False. Received: {one!r}"
             )
         if hasattr(one, "encoder"):
             raise ValueError("theseus_model has no modules of encoders with decoders.")

@@ -2,6 +2,8 @@
 
     python tests/golden/pack.py RECORDED models bert bert_mlm ...
     python tests/golden/pack.py RECORDED layers ln_default mha ...
+    python tests/golden/pack.py RECORDED optimizers adam lamb ...
+    python tests/golden/pack.py RECORDED training crf ...
 
 RECORDED holds what the unmodified bert4keras 0.11.5 computed on tiny random models:
 one folder per model, and `layers/` with an index. Most models share checkpoint, inputs
@@ -73,6 +75,43 @@ def pack_layers(recorded, names):
     write(HERE / "layers", cases, store.arrays)
 
 
+def pack_optimizers(recorded, names):
+    """The parameters after each step, in the mode that is the reference."""
+    folder = recorded / "optimizers"
+    index = json.loads((folder / "index.json").read_text("utf-8"))["cases"]
+    store = Store()
+    cases = {"problem": store.put(folder / "problem.npz")}
+    for name in names:
+        case = {key: index[name][key] for key in ("base", "extends", "kwargs")}
+        compiles = index[name]["modes"]["v2_function"] == "ok"
+        mode = "v2_function" if compiles else "v2_eager"
+        recorded_arrays = np.load(folder / f"{name}.npz")
+        arrays = {
+            key.removeprefix(f"{mode}/"): store._key(array)
+            for key, array in recorded_arrays.items()
+            if key.startswith(f"{mode}/")
+        }
+        cases[name] = {**case, "arrays": arrays}
+    write(HERE / "optimizers", cases, store.arrays)
+
+
+def pack_training(recorded, names):
+    """Losses of eight steps, and the weights of heads and labels that no file holds."""
+    folder = recorded / "training"
+    index = json.loads((folder / "index.json").read_text("utf-8"))
+    store, cases = Store(), {}
+    for name in names:
+        kept = ("from", "loss", "y", "optimizer", "optimizer_kwargs")
+        arrays = {
+            key: store._key(array)
+            for key, array in np.load(folder / f"{name}.npz").items()
+            if key.startswith("init/") or key == "y"
+        }
+        case = {key: index[name][key] for key in kept if key in index[name]}
+        cases[name] = {**case, "arrays": arrays}
+    write(HERE / "training", cases, store.arrays)
+
+
 def write(target, cases, arrays):
     text = json.dumps(cases, ensure_ascii=False, indent=1)
     (target / "cases.json").write_text(text + "\n", encoding="utf-8")
@@ -81,4 +120,10 @@ def write(target, cases, arrays):
 
 if __name__ == "__main__":
     source, what, *wanted = sys.argv[1:]
-    {"models": pack_models, "layers": pack_layers}[what](pathlib.Path(source), wanted)
+    packers = {
+        "models": pack_models,
+        "layers": pack_layers,
+        "optimizers": pack_optimizers,
+        "training": pack_training,
+    }
+    packers[what](pathlib.Path(source), wanted)
