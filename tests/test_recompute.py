@@ -51,8 +51,10 @@ def memory(recompute, **options):
     """Bytes that a compiled gradient needs besides inputs and outputs."""
     jax = runtime.native()
     t = build(num_hidden_layers=6, recompute=recompute, **options)
-    values = [[v.value for v in group] for group in (
-        t.model.trainable_variables, t.model.non_trainable_variables)]
+    values = [
+        [v.value for v in group]
+        for group in (t.model.trainable_variables, t.model.non_trainable_variables)
+    ]
     x = [np.ones((8, 32), "int32"), np.zeros((8, 32), "int32")]
 
     def loss(trainable, others):

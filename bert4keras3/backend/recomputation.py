@@ -34,6 +34,11 @@ def recomputed(function, variables, *arguments, **keywords):
         return (*keras.tree.flatten(outputs), *after)
 
     values = [ops.convert_to_tensor(variable) for variable in variables]
+    # torch changes them in place, and the second run needs what the first one had
+    values = [
+        x if variable.trainable else ops.copy(x)
+        for x, variable in zip(values, variables, strict=True)
+    ]
     found = _checkpointed(pure)(*values, *(leaves[i] for i in places))
     cut = len(found) - len(changing)
     for variable, value in zip(changing, found[cut:], strict=True):

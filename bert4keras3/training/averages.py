@@ -11,9 +11,9 @@ class EMAEvaluation(keras.callbacks.Callback):
         model.fit(..., callbacks=[EMAEvaluation(best)])
 
     The optimizer averages: one with `apply_ema_weights` and `reset_old_weights`, or one
-    of Keras with use_ema=True, whose average starts from the first weights. The weights
-    that train come back before the next epoch; after an error too. Keras puts the
-    averages of use_ema=True into the model when training ends.
+    of Keras with use_ema=True, whose average starts from the weights after the first
+    step. The weights that train come back before the next epoch; after an error too.
+    Keras puts the averages of use_ema=True into the model when training ends.
     callbacks: e.g. `Evaluation`, ModelCheckpoint.
     Raises TypeError for an optimizer that does not average.
     """
