@@ -153,7 +153,8 @@ def divergences(pairs, from_logits, symmetric):
 
 def random_noise(x, count, seed):
     """Numbers in (-1, 1), float32, of the shape of x: others at every count."""
-    key = [ops.cast(seed, "int32"), ops.cast(count, "int32")]
+    # Not 0, which the hash maps to itself.
+    key = [ops.cast(0x2545F491 ^ seed, "int32"), ops.cast(count, "int32")]
     bits = ops.right_shift(hash_bits(ops.shape(x), ops.stack(key)), 9)
     return (ops.cast(ops.cast(bits, "int32"), "float32") + 0.5) * 2.0**-22 - 1.0
 
