@@ -25,10 +25,10 @@ class Bad(keras.layers.Layer):
 def spoiled(kind):
     """A model with one input (B, 3): ones are harmless, minus one or zero is not."""
     x = inputs = keras.Input((3,))
-    x = keras.layers.Dropout(0.1)(x)
     x = keras.layers.Dense(3, kernel_initializer="identity", name="first")(x)
     x = keras.layers.Dense(3, kernel_initializer="identity", name="second")(x)
     x = Bad(kind == "output", name="bad")(x)
+    x = keras.layers.Dropout(0.1)(x)
     return keras.Model(inputs, keras.layers.Dense(2, name="last")(x))
 
 

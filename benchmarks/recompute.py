@@ -1,0 +1,66 @@
+"""Memory and time of a training step with and without recompute=True, on jax.
+
+    python benchmarks/recompute.py --layers 12 --batch 32 --length 128
+
+Memory is what the compiled gradient needs besides its inputs and outputs.
+"""
+
+import argparse
+import os
+import time
+
+os.environ["KERAS_BACKEND"] = "jax"
+
+import jax
+import numpy as np
+from keras import ops
+
+from bert4keras3.models import build_transformer_model
+
+
+def measured(args, recompute):
+    """(bytes, seconds of a step)."""
+    model = build_transformer_model(
+        vocab_size=1000,
+        hidden_size=args.hidden,
+        num_hidden_layers=args.layers,
+        num_attention_heads=args.hidden // 64,
+        intermediate_size=4 * args.hidden,
+        dropout_rate=0.1,
+        attention_dropout_rate=0.1,
+        recompute=recompute,
+    )
+    x = [np.ones((args.batch, args.length), "int32")] * 2
+
+    def loss(trainable, others):
+        y, _ = model.stateless_call(trainable, others, x, training=True)
+        return ops.mean(ops.square(y))
+
+    groups = model.trainable_variables, model.non_trainable_variables
+    values = [[v.value for v in group] for group in groups]
+    program = jax.jit(jax.grad(loss)).lower(*values).compile()
+    size, times = program.memory_analysis().temp_size_in_bytes, []
+    for _ in range(args.rounds):
+        start = time.perf_counter()
+        jax.block_until_ready(program(*values))
+        times.append(time.perf_counter() - start)
+    return size, sorted(times)[len(times) // 2]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--layers", type=int, default=12)
+    parser.add_argument("--hidden", type=int, default=768)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--length", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    found = {flag: measured(args, flag) for flag in (False, True)}
+    for flag, (size, seconds) in found.items():
+        print(f"recompute={flag}: {size / 2**20:.0f} MiB, {seconds:.2f} s")
+    ratios = [after / before for before, after in zip(*found.values(), strict=True)]
+    print(f"memory x {ratios[0]:.2f}, time x {ratios[1]:.2f}")
+
+
+if __name__ == "__main__":
+    main()
