@@ -73,7 +73,7 @@ def test_gradient_of_a_variable():
     model = spoiled("gradient")
     pattern = "step 5: .*gradient of variable 'second/bias'"
     with pytest.raises(FloatingPointError, match=pattern):
-        run(model, 0.0, rate=1e-6)
+        run(model, 0.0)
 
 
 def test_loss_and_bad_weights():
