@@ -5,7 +5,9 @@ from bert4keras3.generation.autoregressive import (
 )
 from bert4keras3.serving.legacy import WebServing as WebServing
 from bert4keras3.utils.bucketed import BucketedGenerator as BucketedGenerator
+from bert4keras3.utils.bucketed import PairedGenerator as PairedGenerator
 from bert4keras3.utils.data import DataGenerator as DataGenerator
+from bert4keras3.utils.data import repeat_rows as repeat_rows
 from bert4keras3.utils.files import find_file as find_file
 from bert4keras3.utils.files import open as open
 from bert4keras3.utils.misc import delete_arguments as delete_arguments

@@ -22,6 +22,7 @@ import numpy as np
 
 from bert4keras3.generation import Paraphraser
 from bert4keras3.losses import ContrastiveCrossentropy, SimilarityDistillation
+from bert4keras3.metrics import spearman
 from bert4keras3.models import build_transformer_model
 from bert4keras3.snippets import BucketedGenerator, find_file
 from bert4keras3.tokenizers import Tokenizer, jieba_pre_tokenize
@@ -91,15 +92,6 @@ def build(path):
         return_keras_model=False,
         ignore_invalid_weights=path == "zh-tiny",  # which has no pooler
     )
-
-
-def spearman(x, y):
-    """Rank correlation; equal numbers share their mean rank."""
-    ranks = []
-    for one in (x, y):
-        _, where, counts = np.unique(one, return_inverse=True, return_counts=True)
-        ranks.append((np.cumsum(counts) - (counts - 1) / 2)[where])
-    return float(np.corrcoef(*ranks)[0, 1])
 
 
 def evaluate(paraphraser, data):

@@ -40,9 +40,10 @@ def test_every_class_of_a_family_is_public():
 
 def test_data_parallel_says_what_took_its_place():
     model = build().model
-    assert models.data_parallel(model, devices=1) is model
-    assert models.data_parallel(model, ["cpu:0"]) is model
-    for devices in (None, 2, ["gpu:0", "gpu:1"]):
+    for devices in (1, ["cpu:0"]):
+        with pytest.warns(DeprecationWarning, match="one device"):
+            assert models.data_parallel(model, devices) is model
+    for devices in (2, ["gpu:0", "gpu:1"]):
         with pytest.raises(ValueError, match="keras.distribution.DataParallel"):
             models.data_parallel(model, devices)
     assert hasattr(keras.distribution, "set_distribution")

@@ -11,15 +11,18 @@ from bert4keras3.backend.activations import get_activation as get_activation
 from bert4keras3.backend.activations import leaky_relu as leaky_relu
 from bert4keras3.backend.activations import set_gelu as set_gelu
 from bert4keras3.backend.activations import swish as swish
+from bert4keras3.backend.devices import get_available_gpus as get_available_gpus
 from bert4keras3.backend.graph import get_output_at as get_output_at
 from bert4keras3.backend.graph import search_layer as search_layer
 from bert4keras3.backend.legacy import flatten as flatten
 from bert4keras3.backend.legacy import reshape as reshape
 from bert4keras3.backend.legacy import where as where
+from bert4keras3.backend.legacy_state import recompute_grad as recompute_grad
 from bert4keras3.backend.losses import (
     multilabel_categorical_crossentropy,
     sparse_multilabel_categorical_crossentropy,
 )
+from bert4keras3.backend.model import Model as Model
 from bert4keras3.backend.tensors import align as align
 from bert4keras3.backend.tensors import (
     apply_rotary_position_embeddings as apply_rotary_position_embeddings,
@@ -37,6 +40,7 @@ from bert4keras3.backend.tensors import sinusoidal_embeddings as sinusoidal_embe
 
 __all__ = [
     "K",
+    "Model",
     "activation_name",
     "align",
     "apply_rotary_position_embeddings",
@@ -47,12 +51,14 @@ __all__ = [
     "gelu_erf",
     "gelu_tanh",
     "get_activation",
+    "get_available_gpus",
     "get_output_at",
     "keras",
     "leaky_relu",
     "multilabel_categorical_crossentropy",
     "ops",
     "piecewise_linear",
+    "recompute_grad",
     "reshape",
     "root_mean_square",
     "rotate",

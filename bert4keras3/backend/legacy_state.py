@@ -4,6 +4,8 @@ The facade is `bert4keras3.backend.legacy`. What Keras 3 cannot mean the same
 (graph-mode names) raises `NotInKeras3`, which names the replacement.
 """
 
+import warnings
+
 import keras
 from keras import backend, ops, random
 
@@ -204,6 +206,19 @@ def symbolic(func):
     return func
 
 
+def recompute_grad(call):
+    """bert4keras's decorator of a layer's `call`: returns it as it is, and warns.
+
+    It did something under an environment switch only; Keras 3 has keras.remat.
+    """
+    warnings.warn(
+        "recompute_grad does nothing; keras.remat computes activations again.",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return call
+
+
 # Graph-mode names.
 
 
@@ -219,8 +234,10 @@ _PHASE = "take `training` as an argument of your layer's call instead."
 _SESSION = "there are no sessions; call the model, read variables with K.get_value."
 gradients = _unavailable(
     "gradients",
-    "compute gradients in a keras.Model.train_step, with the gradient function of "
-    "the backend in use: jax.grad, tf.GradientTape or torch.autograd.grad.",
+    "a functional model has no gradients before it runs. bert4keras3.training has "
+    "adversarial training, gradient penalty and the like ready for fit; anything else "
+    "is a keras.Model.train_step with the gradient function of the backend in use. "
+    "See docs/migration.md.",
 )
 function = _unavailable(
     "function",

@@ -5,6 +5,7 @@ model's prefix. Kernels are stored [in, out] by us and by TensorFlow checkpoints
 [out, in] by Hugging Face ones.
 """
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -144,10 +145,24 @@ def mapped_rows(mapping, rows, variables):
     result = []
     for layer, names in mapping.items():
         ours = [one for one in variables if one.split("/")[0] == layer]
-        # The shorter one ends it: weights of conditional norms have no names.
-        for one, name in zip(ours, names, strict=False):
+        for one, name in _matched(layer, ours, names):
             result.append(replace(known.get(one, Row(one)), tf=name))
     return result
+
+
+def _matched(layer, ours, names):
+    """Pairs (our name, TensorFlow name) of one layer.
+
+    Names that say which part of the layer they are ("o_dense/kernel") are matched by
+    it: the order of a GatedAttentionUnit's weights changed between the versions of
+    bert4keras. All others are in the layer's order.
+    """
+    parts = ["/".join(name.split("/")[-2:]) for name in names]
+    named = [re.sub("_(dense|scaleoffset)/", "/", f"{layer}/{part}") for part in parts]
+    if len(set(named)) == len(names) and set(named) <= set(ours):
+        return zip(named, names, strict=True)
+    # The shorter one ends it: weights of conditional norms have no names.
+    return zip(ours, names, strict=False)
 
 
 def _norm_as_tf(name):

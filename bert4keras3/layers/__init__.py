@@ -1,22 +1,14 @@
-"""Layers of this library, and the Keras ones that training scripts import from here."""
+"""Layers of this library, and all of Keras's, which training scripts import from here.
 
-from keras.layers import LSTM as LSTM
-from keras.layers import Activation as Activation
-from keras.layers import BatchNormalization as BatchNormalization
-from keras.layers import Bidirectional as Bidirectional
-from keras.layers import Concatenate as Concatenate
-from keras.layers import Conv1D as Conv1D
-from keras.layers import Flatten as Flatten
-from keras.layers import Input as Input
-from keras.layers import Lambda as Lambda
-from keras.layers import Masking as Masking
-from keras.layers import Multiply as Multiply
-from keras.layers import Permute as Permute
-from keras.layers import Reshape as Reshape
-from keras.layers import SpatialDropout1D as SpatialDropout1D
-from keras.layers import Subtract as Subtract
-from keras.layers import TimeDistributed as TimeDistributed
+`from bert4keras3.layers import *` gives what it gave in bert4keras: these layers, the
+Keras ones that have no counterpart here, `keras`, `K` and the functions of the backend.
+"""
 
+import keras
+from keras import activations as activations
+from keras import initializers as initializers
+
+from bert4keras3 import backend
 from bert4keras3.layers.attention import MultiHeadAttention as MultiHeadAttention
 from bert4keras3.layers.base import Layer as Layer
 from bert4keras3.layers.buckets import (
@@ -43,6 +35,8 @@ from bert4keras3.layers.memm import (
 )
 from bert4keras3.layers.normalization import LayerNormalization as LayerNormalization
 from bert4keras3.layers.normalization import ScaleOffset as ScaleOffset
+from bert4keras3.layers.pairs import CosineDense as CosineDense
+from bert4keras3.layers.pairs import PairFeatures as PairFeatures
 from bert4keras3.layers.pointer import (
     EfficientGlobalPointer as EfficientGlobalPointer,
 )
@@ -62,3 +56,14 @@ from bert4keras3.layers.structure import GlobalMaxPooling1D as GlobalMaxPooling1
 from bert4keras3.layers.structure import Loss as Loss
 from bert4keras3.layers.visibility import AttentionMask as AttentionMask
 from bert4keras3.layers.visibility import MemoryMask as MemoryMask
+
+_OWN = [name for name, value in globals().items() if isinstance(value, type)]
+_KERAS = [name for name in dir(keras.layers) if name[0] != "_"]
+__all__ = sorted({*_OWN, *_KERAS, *backend.__all__, "activations", "initializers"})
+
+
+def __getattr__(name):
+    """Keras's own layers, and what scripts took from the backend by way of here."""
+    if name in __all__:
+        return getattr(keras.layers if hasattr(keras.layers, name) else backend, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,9 +2,11 @@
 
 import functools
 import inspect
+import warnings
 
 import keras
 
+from bert4keras3.backend import get_output_at
 from bert4keras3.backend.recomputation import recomputed
 
 register = keras.saving.register_keras_serializable(package="bert4keras3")
@@ -15,11 +17,26 @@ _SERIALIZERS = (
 )
 
 
-class Layer(keras.layers.Layer):
+class Calls:
+    """Mixin of our layers: the outputs of single calls, as Keras 2 gave them."""
+
+    def get_output_at(self, index):
+        """Return the output of the `index`-th call; a name of Keras 2."""
+        warnings.warn(
+            "layer.get_output_at is a name of Keras 2: use "
+            "bert4keras3.backend.get_output_at(layer, index).",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return get_output_at(self, index)
+
+
+class Layer(Calls, keras.layers.Layer):
     """A Keras layer that lets masks pass and describes itself by its signature.
 
     Every constructor parameter must be kept as an attribute of the same name;
-    `get_config` collects them, so that subclasses need not write one.
+    `get_config` collects them, so that subclasses need not write one; the parameters
+    of a class that does write one are its own matter.
     """
 
     def __init__(self, **kwargs):
@@ -42,6 +59,8 @@ class Layer(keras.layers.Layer):
         for cls in type(self).__mro__:
             if cls is Layer:
                 return config
+            if "get_config" in vars(cls):
+                continue
             for name, parameter in inspect.signature(cls.__init__).parameters.items():
                 if name != "self" and parameter.kind is not parameter.VAR_KEYWORD:
                     config.setdefault(name, _plain(getattr(self, name)))

@@ -7,6 +7,7 @@ from bert4keras3.backend import runtime
 from bert4keras3.backend.lookups import looked_up
 from bert4keras3.backend.tensors import sinusoidal_embeddings, sinusoidal_frequencies
 from bert4keras3.layers.base import Layer, register
+from bert4keras3.layers.prompt import PromptRows
 
 
 def first_token_always(mask):
@@ -25,13 +26,14 @@ def real_tokens(ids, pad_token_id=0):
 
 
 @register
-class Embedding(keras.layers.Embedding):
+class Embedding(PromptRows, keras.layers.Embedding):
     """Embedding table that is also usable as the output projection.
 
     `layer(ids)` looks up `ids: (B, T)` -> (B, T, D); `layer(x, mode="dense")`
     multiplies `x: (..., D)` by the transposed table -> (..., V).
     With `mask_zero=True` padding is masked except at position 0: the id
     `pad_token_id`, by default 0.
+    `enable_prompt(ids)` freezes the table but for the rows of those ids.
     Raises ValueError for ids outside the table; inside a compiled program, where
     nothing can be raised, such ids give NaN rows.
     """
@@ -53,9 +55,12 @@ class Embedding(keras.layers.Embedding):
         ids = ops.cast(inputs, "int32")
         if not runtime.is_traced(ids):
             self._check(ids)
-        table = ops.convert_to_tensor(self.embeddings)
-        rows = ops.cast(runtime.gather_rows(table, ids), self.compute_dtype)
-        return looked_up(self, rows)
+        prompted = bool(self.prompt_ids)
+        table = self._embeddings if prompted else self.embeddings
+        rows = runtime.gather_rows(ops.convert_to_tensor(table), ids)
+        if prompted:
+            rows = self.with_prompt(ids, rows)
+        return looked_up(self, ops.cast(rows, self.compute_dtype))
 
     def _check(self, ids):
         if 0 in ids.shape or runtime.device_kind() != "cpu":

@@ -20,11 +20,13 @@ class DepthScaledNormal(keras.initializers.Initializer):
         self.order = order
         self.seed = seed
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape, dtype=None, order=None, gain=1.0):
+        """Draw; order, gain (a factor of the std): what subclasses in scripts pass."""
         # Embedding tables (very tall or very flat) scale by their width.
         tall_or_flat = shape[0] > 10000 or shape[0] < 10
         hidden = shape[1] if tall_or_flat else shape[0]
-        std = 1.13684723 / hidden**0.5 * self.num_layers ** (-1.0 / self.order)
+        gain = gain * self.num_layers ** (-1.0 / (order or self.order))
+        std = 1.13684723 / hidden**0.5 * gain
         drawn = keras.initializers.TruncatedNormal(stddev=std, seed=self.seed)
         return ops.cast(drawn(shape), dtype or "float32")
 

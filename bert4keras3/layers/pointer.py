@@ -227,8 +227,7 @@ class SparsePointerLoss(Loss):
     """
 
     def __init__(self, pointer, head_reduction="sum", output_axis=0, **kwargs):
-        # Without autocast: bfloat16 would round the indices of float pairs.
-        super().__init__(output_axis=output_axis, **{"autocast": False, **kwargs})
+        super().__init__(output_axis=output_axis, **kwargs)
         check_head_reduction(head_reduction)
         if isinstance(pointer, dict):
             pointer = keras.saving.deserialize_keras_object(pointer)
@@ -243,6 +242,10 @@ class SparsePointerLoss(Loss):
     def build(self, input_shape):
         if not self.pointer.built:
             self.pointer.build(input_shape[0])
+
+    def call(self, inputs, mask=None):
+        self.add_loss(self.compute_loss(inputs, mask))  # pairs stay integers
+        return self._select(inputs)
 
     def compute_loss(self, inputs, mask=None):
         x, pairs = inputs

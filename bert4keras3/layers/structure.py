@@ -1,10 +1,13 @@
 """Layers that join, cut, drop and pool: masks survive every one of them."""
 
+import warnings
+
 import keras
 from keras import ops
 
 from bert4keras3.backend import runtime
-from bert4keras3.layers.base import Layer, register
+from bert4keras3.backend.tensors import is_bool
+from bert4keras3.layers.base import Calls, Layer, register
 
 
 def joint_mask(masks):
@@ -19,7 +22,7 @@ def joint_mask(masks):
 
 
 @register
-class Add(keras.layers.Add):
+class Add(Calls, keras.layers.Add):
     """Sum of tensors that keeps the known masks.
 
     Keras 3's own Add drops a mask unless every input has one, and padding would
@@ -31,7 +34,7 @@ class Add(keras.layers.Add):
 
 
 @register
-class Dropout(keras.layers.Dropout):
+class Dropout(Calls, keras.layers.Dropout):
     """Dropout whose random bits XLA fuses into the multiplication (jax, tensorflow)."""
 
     def call(self, inputs, training=False):
@@ -110,6 +113,13 @@ class GlobalMaxPooling1D(keras.layers.GlobalMaxPooling1D):
         return None
 
 
+def _as_floats(inputs):
+    """Numbers of a tensor or list as floatx; booleans stay."""
+    if isinstance(inputs, (list, tuple)):
+        return [_as_floats(one) for one in inputs]
+    return inputs if is_bool(inputs) else ops.cast(inputs, keras.config.floatx())
+
+
 @register
 class Loss(Layer):
     """A loss that lives in the graph: subclass it and write `compute_loss`.
@@ -118,15 +128,28 @@ class Loss(Layer):
     losses and returns the inputs: all of them (output_axis=None), one (an int) or
     some (a list of ints). Train with `model.compile(optimizer=...)` and batches
     `(inputs, None)`.
+
+    Numbers reach `compute_loss` as floats (keras.config.floatx()), ids and segments
+    too, as in bert4keras: `loss * segment_ids` is an error on tensorflow otherwise.
     """
 
     def __init__(self, output_axis=None, **kwargs):
-        super().__init__(**kwargs)
+        # Without autocast: bfloat16 would round ids that come as floats.
+        super().__init__(**{"autocast": False, **kwargs})
         self.output_axis = output_axis
 
     def call(self, inputs, mask=None):
-        self.add_loss(self.compute_loss(inputs, mask))
+        self.add_loss(self.compute_loss(_as_floats(inputs), mask))
         return self._select(inputs)
+
+    def add_metric(self, value, aggregation=None, name=None):
+        """Do nothing but warn: Keras 3 shows no numbers from inside a layer."""
+        warnings.warn(
+            f"{type(self).__name__}.add_metric({name!r}) shows nothing in Keras 3: "
+            "train with targets and model.compile(loss=..., metrics=[...]), or compute "
+            "the number in a callback. See docs/migration.md.",
+            stacklevel=2,
+        )
 
     def compute_loss(self, inputs, mask=None):
         raise NotImplementedError(

@@ -1,4 +1,4 @@
-"""Losses of sentence vectors that look at the whole batch: SimBERT, RoFormer-Sim.
+"""Losses of sentence vectors that look at the whole batch: SimBERT, SimCSE, FlatNCE.
 
 B rows, D size of a vector. Rows 2i and 2i + 1 are the two sentences of a pair.
 """
@@ -19,15 +19,35 @@ def contrastive_crossentropy(vectors, scale=20.0):
     be unknown, the backend raises an error of shapes instead.
     https://kexue.fm/archives/7427, https://kexue.fm/archives/8454
     """
-    _check_pairs(vectors)
+    check_pairs(vectors)
+    scores, partner, rows = _cosines(vectors, scale)
+    itself = ops.expand_dims(rows, 0) == ops.expand_dims(rows, 1)
+    return ops.logsumexp(ops.where(itself, -1e12, scores), axis=-1) - partner
+
+
+def flat_nce(vectors, scale=20.0):
+    """log of the sum of exp(score - partner's score) over the rows of other pairs.
+
+    vectors, scale: as in `contrastive_crossentropy`. The cross entropy is log(1 + e^l)
+    of this l: when the partner is found easily, as in small batches, its gradient
+    vanishes in rounding. That of l never does; it is the gradient of FlatNCE, whose
+    own value is always 1. Returns float32 (B,), which falls below zero.
+    Raises ValueError for an odd number of rows or less than two pairs.
+    https://kexue.fm/archives/8586, https://arxiv.org/abs/2107.01152
+    """
+    check_pairs(vectors, least=4)
+    scores, partner, rows = _cosines(vectors, scale)
+    same = ops.expand_dims(rows // 2, 0) == ops.expand_dims(rows // 2, 1)
+    return ops.logsumexp(ops.where(same, -1e12, scores), axis=-1) - partner
+
+
+def _cosines(vectors, scale):
+    """Scaled cosines (B, B), those of the partners (B,), and row numbers (B,)."""
     z = unit_vectors(vectors)
     pairs = ops.reshape(z, (-1, 2, z.shape[-1]))
     partner = ops.repeat(ops.sum(pairs[:, 0] * pairs[:, 1], axis=-1), 2)
     scores = scale * ops.matmul(z, ops.transpose(z))
-    rows = ops.arange(ops.shape(z)[0])
-    itself = ops.expand_dims(rows, 0) == ops.expand_dims(rows, 1)
-    others = ops.logsumexp(ops.where(itself, -1e12, scores), axis=-1)
-    return others - scale * partner
+    return scores, scale * partner, ops.arange(ops.shape(z)[0])
 
 
 def similarity_distillation(targets, vectors, scale=100.0):
@@ -70,6 +90,21 @@ class ContrastiveCrossentropy(keras.losses.Loss):
 
 
 @register
+class FlatNCE(ContrastiveCrossentropy):
+    """Contrastive loss whose gradient stays large in small batches.
+
+    y_true: ignored, batches may have None; y_pred: (B, D), partners in neighbouring
+    rows, two pairs at least; scale: of the cosines. See `flat_nce`.
+    """
+
+    def __init__(self, scale=20.0, reduction="sum_over_batch_size", name="flat_nce"):
+        super().__init__(scale, reduction, name)
+
+    def call(self, y_true, y_pred):
+        return flat_nce(y_pred, self.scale)
+
+
+@register
 class SimilarityDistillation(keras.losses.Loss):
     """Learn a teacher's similarities, as RoFormer-Sim does in its second stage.
 
@@ -90,12 +125,13 @@ class SimilarityDistillation(keras.losses.Loss):
         return {**super().get_config(), "scale": self.scale}
 
 
-def _check_pairs(vectors):
+def check_pairs(vectors, least=0):
+    """ValueError unless vectors are (B, D), B even and not below `least`."""
     rows = vectors.shape[0]
-    if len(vectors.shape) != 2 or (rows is not None and rows % 2):
+    if len(vectors.shape) != 2 or (rows is not None and (rows % 2 or rows < least)):
         raise ValueError(
-            "A contrastive loss needs vectors (B, D) with an even number of rows, the "
-            "rows 2i and 2i + 1 being a pair. "
+            "A loss of pairs needs vectors (B, D) with an even number of rows, the "
+            f"rows 2i and 2i + 1 being a pair{f', and {least} rows' if least else ''}. "
             f"Received: shape {tuple(vectors.shape)}. Leave padding rows out, or drop "
             "the last incomplete batch by pairs."
         )

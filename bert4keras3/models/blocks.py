@@ -4,6 +4,7 @@ import keras
 
 from bert4keras3.layers import (
     Add,
+    Dense,
     Dropout,
     Embedding,
     FeedForward,
@@ -56,7 +57,15 @@ class Blocks:
         return inputs
 
     def apply_embeddings(self, inputs):
-        """Token + segment + position embeddings -> (B, T, D)."""
+        """Token + segment + position embeddings -> (B, T, D).
+
+        inputs: those of the pass. A script may call it with others (symbols); from
+        then on `apply_main_layers` and `apply_final_layers` are about those.
+        """
+        many = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        known = [id(one) for one in self.ctx.inputs or many]
+        if self.model is not None and id(many[0]) not in known:
+            self.ctx = self.context(many)
         ctx = self.ctx
         token = self.get(
             Embedding,
@@ -99,7 +108,7 @@ class Blocks:
         if size == target:
             return x
         layer = self.get(
-            keras.layers.Dense,
+            Dense,
             name,
             units=target,
             use_bias=self.use_bias if use_bias is None else use_bias,

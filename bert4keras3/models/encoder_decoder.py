@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from bert4keras3.backend import Model
 from bert4keras3.checkpoints.names import dense, expand
 from bert4keras3.generation.cache import heads_first
 from bert4keras3.layers import AttentionMask, MemoryMask
@@ -180,7 +181,7 @@ class EncoderDecoder(Transformer):
         inputs = [self._encoder.inputs[0], self._decoder.inputs[1]]
         self.set_inputs(inputs, arguments.get("additional_input_layers"))
         self.set_outputs(self.forward(inputs))
-        self.set_model(keras.Model(self.input, self.output, name=self.name))
+        self.set_model(Model(self.input, self.output, name=self.name))
 
     def context(self, inputs):
         """Run the encoder: the decoder's context of [encoder ids, decoder ids]."""

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from bert4keras3.backend.activations import get_activation
-from bert4keras3.layers import Embedding, FirstToken, ScaleOffset
+from bert4keras3.layers import Dense, Embedding, FirstToken, ScaleOffset
 
 
 def activation_of(option, default):
@@ -29,7 +29,7 @@ def pooled(t, x):
     """First token through a dense layer: (B, T, D) -> (B, D)."""
     x = t.get(FirstToken, "Pooler")(x)
     layer = t.get(
-        keras.layers.Dense,
+        Dense,
         "Pooler-Dense",
         units=t.hidden_size,
         # NSP stands on it too.
@@ -42,7 +42,7 @@ def pooled(t, x):
 def next_sentence(t, x):
     """Pooled vector -> probabilities (B, 2); index 0 means "is next"."""
     layer = t.get(
-        keras.layers.Dense,
+        Dense,
         "NSP-Proba",
         units=2,
         activation="softmax",
@@ -54,7 +54,7 @@ def next_sentence(t, x):
 def masked_lm(t, x):
     """(B, T, D) -> (B, T, V): dense, norm, tied projection, bias, activation."""
     dense = t.get(
-        keras.layers.Dense,
+        Dense,
         "MLM-Dense",
         units=t.embedding_size,
         activation=hidden_activation(t, "with_mlm"),
@@ -87,7 +87,7 @@ def vocabulary_scores(t, x, tied=True):
     if tied:
         return t.get(Embedding, "Embedding-Token")(x, mode="dense")
     layer = t.get(
-        keras.layers.Dense,
+        Dense,
         "Output-LM",
         units=t.vocab_size,
         use_bias=False,

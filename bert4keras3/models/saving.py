@@ -10,6 +10,7 @@ import numpy as np
 
 from bert4keras3.checkpoints.atomic import atomic_write_bytes
 from bert4keras3.checkpoints.formats import write_checkpoint
+from bert4keras3.layers.adapters import adapted_layers
 from bert4keras3.models.config import ALIASES
 from bert4keras3.models.published import kept_id
 from bert4keras3.tokenizers.vocab import find_vocab, vocab_text
@@ -76,13 +77,31 @@ def named_arrays(t, style, dtype=None):
             "Keras model they belong to keeps them (save_weights), or rows in `names`.",
             stacklevel=3,
         )
+    value = stored_value(t)
     arrays = {
-        name: joined(group, style, lambda row: to_numpy(variables[row.ours]))
+        name: joined(group, style, value)
         for name, group in by_name(rows, style).items()
     }
     if dtype is None:
         return arrays
     return {name: array.astype(dtype) for name, array in arrays.items()}
+
+
+def stored_value(t):
+    """Function of a row: its array, with what LoRA or prompt tokens add to it."""
+    layers = adapted_layers(t.layers.values())
+    changed = {id(layer.frozen_weight): layer for layer in layers}
+    variables = t.variables()
+
+    def value(row):
+        variable = variables[row.ours]
+        layer = changed.get(id(variable))
+        if layer is None:
+            return to_numpy(variable)
+        merged = keras.ops.cast(layer.merged(**layer.adapter), variable.dtype)
+        return keras.ops.convert_to_numpy(merged)
+
+    return value
 
 
 def by_name(rows, style):

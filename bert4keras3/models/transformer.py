@@ -8,9 +8,9 @@ The hooks keep bert4keras's names, because scripts override and call them:
 import dataclasses
 import threading
 
-import keras
-
+from bert4keras3.backend import Model
 from bert4keras3.layers import AttentionMask
+from bert4keras3.models.adapter_files import Adapters
 from bert4keras3.models.assembly import Assembly
 from bert4keras3.models.blocks import Blocks
 from bert4keras3.models.config import ModelConfig
@@ -26,7 +26,7 @@ _MASK_NAMES = {
 }
 
 
-class Transformer(Blocks, Decoding, Assembly, Weights):
+class Transformer(Blocks, Decoding, Assembly, Adapters, Weights):
     """Base of all families: a post-norm encoder unless a family says otherwise.
 
     config: path, folder or dict of the config (see `ModelConfig.load`); layers:
@@ -166,7 +166,7 @@ class Transformer(Blocks, Decoding, Assembly, Weights):
         self._check_caches()
         outputs = self.call(self.simplify(inputs))
         self.set_outputs(outputs)
-        self.set_model(keras.Model(self.input, self.output, name=self.name))
+        self.set_model(Model(self.input, self.output, name=self.name))
 
     def _check_caches(self):
         """Keys in front of the sequence have no place in distances between tokens."""

@@ -12,9 +12,26 @@ from bert4keras3.checkpoints.formats import open_checkpoint, write_checkpoint
 from bert4keras3.checkpoints.lazy import Checkpoint
 from bert4keras3.checkpoints.names import Row, expand, mapped_rows
 from bert4keras3.checkpoints.transfer import missing_message, plan
+from bert4keras3.layers.adapters import adapted_layers
 from bert4keras3.models.awaiting import settle
 from bert4keras3.models.resize import resized
-from bert4keras3.models.saving import save_folder, to_numpy
+from bert4keras3.models.saving import save_folder, stored_value
+
+
+def named_variables(layers, prefix=""):
+    """{"<layer name without prefix>/<weight path>": variable} of layers, each once.
+
+    layers: {name: layer}; the states of random generators are left out.
+    """
+    found, seen = {}, set()
+    for name, layer in layers.items():
+        for variable in getattr(layer, "weights", ()):
+            if "seed_generator" in variable.path or id(variable) in seen:
+                continue
+            seen.add(id(variable))
+            _, _, inside = variable.path.rpartition(name + "/")
+            found[f"{name.removeprefix(prefix)}/{inside}"] = variable
+    return found
 
 
 class Weights:
@@ -49,15 +66,14 @@ class Weights:
         return [row for row in self.table_rows() if row.ours in variables]
 
     def variables(self):
-        """{"<layer name without prefix>/<weight path>": variable} of all layers."""
-        found = {}
-        for name, layer in self.layers.items():
-            for variable in getattr(layer, "weights", ()):
-                if "seed_generator" in variable.path:
-                    continue
-                _, _, inside = variable.path.rpartition(name + "/")
-                found[f"{name.removeprefix(self.prefix)}/{inside}"] = variable
-        return found
+        """{"<layer name without prefix>/<weight path>": variable} of all layers.
+
+        Without what LoRA and prompt tokens add: `stored_value` has that in it.
+        """
+        layers = adapted_layers(self.layers.values())
+        added = {id(v) for layer in layers for v in layer.adapter.values()}
+        named = named_variables(self.layers, self.prefix)
+        return {path: one for path, one in named.items() if id(one) not in added}
 
     def load(self, checkpoint, strict=None, mapping=None):
         """Copy a checkpoint's weights into the built model; returns a LoadReport.
@@ -88,12 +104,16 @@ class Weights:
             ]
             assign_all([variables[row.ours] for row, _ in pairs], arrays)
             report.loaded.update((row.ours, name) for row, name in pairs)
+            changed = {id(variables[ours]) for ours in report.loaded}
+            for layer in adapted_layers(self.layers.values()):
+                if id(layer.frozen_weight) in changed:
+                    layer.reset_adapter()  # the model is what the checkpoint says
         if self.awaiting_weights:
             self.awaiting_weights = False
             layers = self.layers.values()
             settle(
                 [one for one in layers if isinstance(one, keras.layers.Layer)],
-                {id(variables[ours]) for ours in report.loaded},
+                changed,
             )
         if report.resized:
             resized_names = ", ".join(report.resized)
@@ -169,9 +189,9 @@ class Weights:
 
     def save_weights_as_checkpoint(self, filename, mapping=None, dtype=None):
         """Write a TensorFlow checkpoint, replacing an older one, as scripts expect."""
-        variables = self.variables()
+        value = stored_value(self)
         arrays = {
-            row.tf: self.create_variable(row.tf, to_numpy(variables[row.ours]), dtype)
+            row.tf: self.create_variable(row.tf, value(row), dtype)
             for row in self.rows(mapping)
             if row.tf
         }

@@ -1,4 +1,4 @@
-"""What runs around `fit`, and what changes its steps."""
+"""What runs around `fit`, makes its batches and changes its steps."""
 
 from bert4keras3.training.adversarial import FGM as FGM
 from bert4keras3.training.adversarial import PGD as PGD
@@ -8,6 +8,7 @@ from bert4keras3.training.attributions import (
 )
 from bert4keras3.training.averages import EMAEvaluation as EMAEvaluation
 from bert4keras3.training.checkpoint import Checkpoint as Checkpoint
+from bert4keras3.training.cloze import Cloze as Cloze
 from bert4keras3.training.evaluation import Evaluation as Evaluation
 from bert4keras3.training.methods import Method as Method
 from bert4keras3.training.methods import with_methods as with_methods

@@ -5,7 +5,7 @@ import warnings
 import keras
 from keras import ops
 
-from bert4keras3.backend import autodiff
+from bert4keras3.backend import Model, autodiff
 from bert4keras3.training.step import Step
 
 
@@ -31,7 +31,7 @@ class Method:
         return inner(values)
 
 
-class MethodModel(keras.Model):
+class MethodModel(Model):
     """A functional model, trained by methods: made by `with_methods`.
 
     It shares the layers and names of `model`, which is trained with it. Save `model`.

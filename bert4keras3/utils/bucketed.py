@@ -1,4 +1,4 @@
-"""BucketedGenerator: length buckets without writing `__iter__`."""
+"""BucketedGenerator: length buckets without writing `__iter__`; and one of pairs."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -132,3 +132,30 @@ class BucketedGenerator(DataGenerator):
             return sequence_padding(labels, length, self.label_value)
         array = np.array(labels)
         return array.astype("int32") if array.dtype == np.int64 else array
+
+
+class PairedGenerator(BucketedGenerator):
+    """Batches of pairs of texts: sample i is in rows 2i and 2i + 1.
+
+    encode: sample -> (first, second, label), first and second being tuples of
+        sequences such as tokenizer.encode returns, label as in `BucketedGenerator`;
+        it is repeated for the second row. None if data holds such triples already.
+    batch_size: samples, so half the rows. Both texts are padded to the same bucket.
+    The other arguments are those of `BucketedGenerator`.
+    """
+
+    def _encoded(self, random: bool) -> Iterator[tuple]:
+        for first, second, label in super()._encoded(random):
+            yield (*first, *second), label
+
+    def collate(self, pairs: list[tuple]) -> tuple:
+        """Return ((2N, L) arrays of the inputs, labels of 2N rows) of one batch."""
+        columns, labels = super().collate(pairs)
+        half = len(columns) // 2
+        inputs = tuple(
+            np.stack(both, axis=1).reshape(-1, both[0].shape[-1])
+            for both in zip(columns[:half], columns[half:], strict=True)
+        )
+        if isinstance(labels, tuple):
+            return inputs, tuple(np.repeat(one, 2, axis=0) for one in labels)
+        return inputs, None if labels is None else np.repeat(labels, 2, axis=0)

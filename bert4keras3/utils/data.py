@@ -15,11 +15,39 @@ def tuples(batch):
     """Turn lists into tuples at the top two levels, which is what Keras takes.
 
     Keras refuses lists from a generator on TensorFlow; bert4keras scripts yield
-    `[token_ids, segment_ids], labels`.
+    `[token_ids, segment_ids], labels`. Arrays of float64, such as np.zeros makes,
+    become float32: Keras narrows the arrays given to `fit`, those of a generator not.
     """
     if not isinstance(batch, (list, tuple)):
-        return batch
-    return tuple(tuple(part) if isinstance(part, list) else part for part in batch)
+        return _narrow(batch)
+    return tuple(
+        tuple(map(_narrow, part)) if isinstance(part, (list, tuple)) else _narrow(part)
+        for part in batch
+    )
+
+
+def _narrow(x):
+    is_double = isinstance(x, np.ndarray) and x.dtype == np.float64
+    return x.astype("float32") if is_double else x
+
+
+def repeat_rows(batches: Iterable, times: int = 2) -> Iterator[tuple]:
+    """Yield batches with every row `times` times in a row, for R-Drop and SimCSE.
+
+    batches: of (inputs, labels[, sample weights]), each an array (N, ...), a tuple or
+    list of arrays or None, such as `generator.forfit()`. Rows 2i and 2i + 1 are then
+    the same text, which dropout makes two.
+    """
+
+    def repeated(part):
+        if part is None:
+            return None
+        if isinstance(part, (list, tuple)):
+            return tuple(repeated(one) for one in part)
+        return np.repeat(part, times, axis=0)
+
+    for batch in batches:
+        yield tuple(repeated(part) for part in batch)
 
 
 class DataGenerator:

@@ -113,8 +113,8 @@ def truncate_sequences(maxlen: int, indices, *sequences) -> list[list]:
 
     indices: position removed from a sequence, one int for all or one for each.
     sequences: lists; None and empty ones are left out of the result.
-    Unlike bert4keras, which pops from the caller's lists, the arguments stay as
-    they are: use the returned lists.
+    Lists are shortened in place and returned, as in bert4keras: published scripts use
+    their own lists afterwards. Tuples and arrays come back as lists.
     """
     if not isinstance(indices, (list, tuple)):
         indices = [indices] * len(sequences)
@@ -126,9 +126,17 @@ def truncate_sequences(maxlen: int, indices, *sequences) -> list[list]:
         )
     if maxlen < 0:
         raise ValueError(f"maxlen must be at least 0. Received maxlen={maxlen}.")
-    pairs = [(list(s), i) for s, i in zip(sequences, indices, strict=True) if s]
-    kept = balanced_lengths([len(s) for s, _ in pairs], maxlen)
-    return [drop_at(s, i, len(s) - k) for (s, i), k in zip(pairs, kept, strict=True)]
+    given = [(s, i) for s, i in zip(sequences, indices, strict=True) if s]
+    lists = [s if isinstance(s, list) else list(s) for s, _ in given]
+    kept = balanced_lengths([len(s) for s in lists], maxlen)
+    places = [i for _, i in given]
+    shorter = [
+        drop_at(list(s), i, len(s) - k)
+        for s, i, k in zip(lists, places, kept, strict=True)
+    ]
+    for one, values in zip(lists, shorter, strict=True):
+        one[:] = values  # once nothing can fail any more
+    return lists
 
 
 def longest_common_substring(source, target) -> tuple[int, tuple[int, int, int, int]]:

@@ -25,6 +25,7 @@ def sentence_vectors(
     maxlen: int = 64,
     batch_size: int = 64,
     buckets: LengthBuckets | Sequence[int] = LENGTHS,
+    unit: bool = True,
 ) -> np.ndarray:
     """Vectors of length one, float32 (N, D): their products are cosines.
 
@@ -45,7 +46,7 @@ def sentence_vectors(
     vectors = np.zeros((len(samples), shape[-1]), "float32")
     for rows, outputs in predict_batches(model, samples, batch_size, buckets):
         vectors[rows] = outputs
-    return unit_rows(vectors)
+    return unit_rows(vectors) if unit else vectors
 
 
 def most_similar(queries, corpus, k: int = 10) -> tuple[np.ndarray, np.ndarray]:

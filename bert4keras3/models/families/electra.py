@@ -1,8 +1,7 @@
 """ELECTRA: the discriminator, and the generator it was trained against."""
 
-import keras
-
 from bert4keras3.checkpoints.names import dense, norm, plain, renamed, table
+from bert4keras3.layers import Dense
 from bert4keras3.models import heads
 from bert4keras3.models.families.bert import BERT, BLOCK_NAMES, EMBEDDING_NAMES
 
@@ -113,7 +112,7 @@ class ELECTRA(BERT):
 
     def _dense(self, name, units, activation):
         return self.get(
-            keras.layers.Dense,
+            Dense,
             name,
             units=units,
             activation=activation,
