@@ -93,12 +93,15 @@ class BucketedGenerator(DataGenerator):
 
     def numbered(self, number: int) -> tuple:
         """(number, encoded sample of that number)."""
-        item = self.data[number]
-        return number, item if self.encode is None else self.encode(item)
+        return number, self._pair(self.data[number])
 
     def _encoded(self, random: bool) -> Iterator[tuple]:
         for _, item in self.sample(random):
-            yield item if self.encode is None else self.encode(item)
+            yield self._pair(item)
+
+    def _pair(self, item) -> tuple:
+        """(inputs, labels) of one sample."""
+        return item if self.encode is None else self.encode(item)
 
     def _bucket(self, numbered) -> int:
         return self.buckets.index(self._longest(numbered[1]))
@@ -144,9 +147,9 @@ class PairedGenerator(BucketedGenerator):
     The other arguments are those of `BucketedGenerator`.
     """
 
-    def _encoded(self, random: bool) -> Iterator[tuple]:
-        for first, second, label in super()._encoded(random):
-            yield (*first, *second), label
+    def _pair(self, item) -> tuple:
+        first, second, label = super()._pair(item)
+        return (*first, *second), label
 
     def collate(self, pairs: list[tuple]) -> tuple:
         """Return ((2N, L) arrays of the inputs, labels of 2N rows) of one batch."""
