@@ -36,7 +36,11 @@ def number(variable):
     return float(ops.convert_to_numpy(variable))
 
 
-@pytest.mark.parametrize("methods", [(), (FGM(0.1),)], ids=["plain", "FGM"])
+plain = pytest.param((), id="plain", marks=pytest.mark.slow)
+with_fgm = pytest.param((FGM(0.1),), id="FGM")
+
+
+@pytest.mark.parametrize("methods", [plain, with_fgm])
 def test_it_learns(policy, methods):
     model = classifier(*methods)
     assert model.get_layer("Transformer-0-FeedForward").compute_dtype in policy
@@ -48,7 +52,7 @@ def test_it_learns(policy, methods):
     assert losses[-1] < 0.7 * losses[0]
 
 
-@pytest.mark.parametrize("methods", [(), (FGM(0.1),)], ids=["plain", "FGM"])
+@pytest.mark.parametrize("methods", [plain, with_fgm])
 def test_a_step_with_overflow_is_skipped(methods):
     keras.config.set_dtype_policy("mixed_float16")
     try:

@@ -27,7 +27,11 @@ def trained(family, policy="float32", **options):
     return t.model.get_weights(), history.history["loss"]
 
 
-@pytest.mark.parametrize("family", ["bert", "gau_alpha", "nezha", "t5.1.1"])
+slow = pytest.mark.slow
+others = [pytest.param(name, marks=slow) for name in ("gau_alpha", "nezha", "t5.1.1")]
+
+
+@pytest.mark.parametrize("family", ["bert", *others])
 def test_it_trains_to_the_same_weights(family):
     options = {} if family != "gau_alpha" else {"attention_key_size": 8}
     found = [trained(family, recompute=flag, **options) for flag in (False, True)]
@@ -36,30 +40,33 @@ def test_it_trains_to_the_same_weights(family):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16"])
-def test_mixed_precision(policy):
-    found = [trained("bert", policy, recompute=flag) for flag in (False, True)]
+@slow
+@pytest.mark.parametrize("family", ["bert", "gau_alpha"])
+def test_mixed_precision(family):
+    options = {} if family != "gau_alpha" else {"attention_key_size": 8}
+    found = [
+        trained(family, "mixed_bfloat16", recompute=flag, **options)
+        for flag in (False, True)
+    ]
     np.testing.assert_allclose(found[1][1], found[0][1], rtol=0.02)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "jax", reason="jax tells its memory")
-def test_it_takes_less_memory():
-    assert memory(True) < 0.5 * memory(False)
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="jax tells what it keeps")
+def test_it_keeps_less():
+    assert kept(True) < 0.5 * kept(False)
 
 
-def memory(recompute, **options):
-    """Bytes that a compiled gradient needs besides inputs and outputs."""
+def kept(recompute):
+    """Numbers that wait between the forward and the backward pass."""
     jax = runtime.native()
-    t = build(num_hidden_layers=6, recompute=recompute, **options)
-    values = [
-        [v.value for v in group]
-        for group in (t.model.trainable_variables, t.model.non_trainable_variables)
-    ]
+    t = build(num_hidden_layers=6, dropout_rate=0.1, recompute=recompute)
+    groups = t.model.trainable_variables, t.model.non_trainable_variables
+    values = [[v.value for v in group] for group in groups]
     x = [np.ones((8, 32), "int32"), np.zeros((8, 32), "int32")]
 
     def loss(trainable, others):
         y, _ = t.model.stateless_call(trainable, others, x, training=True)
         return ops.mean(ops.square(y))
 
-    program = jax.jit(jax.grad(loss)).lower(*values).compile()
-    return program.memory_analysis().temp_size_in_bytes
+    found = jax.eval_shape(lambda *values: jax.vjp(loss, *values)[1], *values)
+    return sum(np.prod(x.shape) for x in jax.tree.leaves(found))
