@@ -64,3 +64,14 @@ def test_integrated_gradients(capsys):
     assert label in module.names and 0.4 < p <= 1
     assert [token for token, _ in scores] == ["[CLS]", "吵", "[SEP]"]
     assert "against no text" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_bert_of_theseus(tmp_path):
+    module = load("task_iflytek_bert_of_theseus")
+    module.buckets = (64,)
+    module.maxlen = 64
+    weights = tmp_path / "{stage}.weights.h5"
+    best = module.main(["--smoke", "--batch-size=8", f"--weights={weights}"])
+    assert list(best) == ["predecessor", "theseus", "successor"]
+    assert (tmp_path / "theseus.weights.h5").exists()

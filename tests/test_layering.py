@@ -25,7 +25,7 @@ ALLOWED = {
     "losses": {"backend", "layers"},
     "metrics": {"backend"},
     "extraction": {"utils"},
-    "training": {"backend", "layers", "utils"},
+    "training": {"backend", "checkpoints", "layers", "utils"},
     "models": {"backend", "checkpoints", "generation", "layers", "tokenizers", "utils"},
     "serving": {"backend", "generation", "layers", "models", "tokenizers", "utils"},
     "snippets": {"generation", "serving", "tokenizers", "utils"},

@@ -75,7 +75,7 @@ def _summed_rows(table, ids):
 
         return tf.gather(table, ids), back
 
-    return lookup(table)
+    return lookup(tf.convert_to_tensor(table))  # not a variable, when run eagerly
 
 
 def dropout(x, rate, seed):

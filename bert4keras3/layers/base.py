@@ -1,11 +1,13 @@
 """What every layer here shares: registration, masks that pass through, free config."""
 
+import functools
 import inspect
 import warnings
 
 import keras
 
 from bert4keras3.backend import get_output_at
+from bert4keras3.backend.recomputation import recomputed
 
 register = keras.saving.register_keras_serializable(package="bert4keras3")
 
@@ -40,6 +42,17 @@ class Layer(Calls, keras.layers.Layer):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
+
+    def rematerialized_call(self, layer_call, *args, **kwargs):
+        """What Keras calls instead of `call` in a layer made in a `keras.RematScope`.
+
+        Keras's own draws the seeds of dropout twice, so that gradients belong to
+        another mask, and fails on jax.
+        """
+        wanted = super().rematerialized_call(layer_call, *args, **kwargs)
+        if wanted is layer_call:
+            return layer_call
+        return functools.partial(recomputed, layer_call, self.variables)
 
     def get_config(self):
         config = super().get_config()

@@ -1,15 +1,27 @@
 """Layers by name: made on first use, re-used ever after."""
 
+import contextlib
+
 import keras
 
-from bert4keras3.layers import Concatenate1D, MultiHeadAttention
+from bert4keras3.layers import (
+    Concatenate1D,
+    FeedForward,
+    GatedAttentionUnit,
+    LayerNormalization,
+    MultiHeadAttention,
+)
 from bert4keras3.models.awaiting import awaiting
+
+# What keeps much for its gradient; the rest of a block keeps nothing but masks.
+_RECOMPUTED = (MultiHeadAttention, GatedAttentionUnit, FeedForward, LayerNormalization)
 
 
 class Assembly:
     """Mixin of Transformer: `get`, `apply` and the lists of inputs and outputs.
 
-    Uses its attributes layers, prefix, dropout_rate, attention_caches and ctx.
+    Uses its attributes layers, prefix, dropout_rate, attention_caches, recompute and
+    ctx.
     """
 
     def prefixed(self, name):
@@ -22,8 +34,14 @@ class Assembly:
         if name not in self.layers:
             if self.awaiting_weights and bare in self.table_layers:
                 arguments = awaiting(arguments)
-            self.layers[name] = cls(name=name, **arguments)
+            with self._recomputing(cls):
+                self.layers[name] = cls(name=name, **arguments)
         return self.layers[name]
+
+    def _recomputing(self, cls):
+        if self.recompute and isinstance(cls, type) and issubclass(cls, _RECOMPUTED):
+            return keras.RematScope("full")
+        return contextlib.nullcontext()
 
     def apply(self, inputs=None, layer=None, arguments=None, **kwargs):
         """Call `layer(**kwargs)`, made or re-used by name, on inputs.

@@ -16,6 +16,7 @@ _BUILD_ARGUMENTS = (
     "layer_norm_cond_hidden_size",
     "layer_norm_cond_hidden_act",
     "additional_input_layers",
+    "recompute",
 )
 
 

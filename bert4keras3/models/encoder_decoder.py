@@ -174,6 +174,7 @@ class EncoderDecoder(Transformer):
         if self.model is not None:
             return
         self.awaiting_weights = arguments.get("awaiting_weights", False)
+        self.recompute = arguments.get("recompute", False)
         for half in (self._encoder, self._decoder):
             half.build(**arguments)
         self.encoder, self.decoder = self._encoder.model, self._decoder.model

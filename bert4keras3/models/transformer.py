@@ -84,7 +84,7 @@ class Transformer(Blocks, Decoding, Assembly, Adapters, Weights):
         self.prefix = prefix or ""
         self.name = name
         self.model = self.ctx = None
-        self.awaiting_weights = False
+        self.awaiting_weights = self.recompute = False
         self.decoders, self.lock = {}, threading.RLock()
         self.attention_caches = {}
         self.layer_norm_conds = [None, None, None]
@@ -136,17 +136,20 @@ class Transformer(Blocks, Decoding, Assembly, Adapters, Weights):
         layer_norm_cond_hidden_act=None,
         additional_input_layers=None,
         awaiting_weights=False,
+        recompute=False,
     ):
         """Create inputs, layers and `self.model`; a second call does nothing.
 
         attention_caches: {attention layer name: [k, v]}, tensors (B, S, D) put in
         front of that layer's keys and values; layer_norm_cond: (B, C), the condition
         of every LayerNormalization; additional_input_layers: Input or list of Inputs
-        those come from; awaiting_weights: leave kernels zero, `load` follows.
+        those come from; awaiting_weights: leave kernels zero, `load` follows;
+        recompute: keep little of a block for its gradient and compute it again, which
+        takes less memory and more time (https://arxiv.org/abs/1604.06174).
         """
         if self.model is not None:
             return
-        self.awaiting_weights = awaiting_weights
+        self.awaiting_weights, self.recompute = awaiting_weights, recompute
         if layer_norm_cond is not None and "layer_norm_cond" in self.unsupported:
             reason = self.unsupported["layer_norm_cond"]
             raise ValueError(f"layer_norm_cond is not possible: {reason}.")

@@ -1,5 +1,7 @@
 """Training methods under plain `fit`: pieces that change the loss or its gradient."""
 
+import warnings
+
 import keras
 from keras import ops
 
@@ -22,7 +24,10 @@ class Method:
         return inner(values)
 
     def gradients(self, step, values, inner):
-        """The gradients at the weights `values`; `inner(values)` are those without."""
+        """The gradients at the weights `values`; `inner(values)` are those without.
+
+        None instead of a gradient leaves the variable as it is.
+        """
         return inner(values)
 
 
@@ -49,7 +54,10 @@ class MethodModel(Model):
         with keras.StatelessScope(mapping):
             step = self._step_of(data, others, metrics)
         grads = self._gradients(step, list(trainable))
-        trainable, slots = self.optimizer.stateless_apply(slots, grads, trainable)
+        with warnings.catch_warnings():
+            # None on purpose: a method leaves variables as they are.
+            warnings.filterwarnings("ignore", "Gradients do not exist")
+            trainable, slots = self.optimizer.stateless_apply(slots, grads, trainable)
         mapping = zip(self.metrics_variables, step.metrics, strict=True)
         with keras.StatelessScope(mapping) as scope:
             logs = self._logs(step)
@@ -73,7 +81,11 @@ class MethodModel(Model):
         for variable, value in zip(variables, changed, strict=True):
             variable.assign(value)
         with autodiff.without_gradients():
-            self.optimizer.apply(grads, self.trainable_variables)
+            if not self.optimizer.built:
+                self.optimizer.build(self.trainable_variables)
+            pairs = zip(grads, self.trainable_variables, strict=True)
+            kept = [pair for pair in pairs if pair[0] is not None]
+            self.optimizer.apply(*map(list, zip(*kept, strict=True)))
             return self._logs(step)
 
     def _step_of(self, data, state, metrics):

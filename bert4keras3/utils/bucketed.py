@@ -7,6 +7,7 @@ import numpy as np
 from bert4keras3.utils.data import DataGenerator
 from bert4keras3.utils.grouping import BucketGrouper, grouped
 from bert4keras3.utils.padding import LENGTHS, LengthBuckets, sequence_padding
+from bert4keras3.utils.positions import Passes
 
 
 class BucketedGenerator(DataGenerator):
@@ -43,12 +44,22 @@ class BucketedGenerator(DataGenerator):
         self.pad_labels = pad_labels
         self.label_value = label_value
 
+    def recorded(self, state: dict | None = None) -> Passes:
+        """See `DataGenerator.recorded`; the samples need numbers."""
+        if self.steps is None:
+            raise TypeError(
+                "A checkpoint notes the samples that wait for the next pass by their "
+                f"numbers, and {type(self.data).__name__} has none. Pass data with "
+                "len() and [i], such as a list."
+            )
+        return super().recorded(state)
+
     def __iter__(self, random: bool = False) -> Iterator[tuple]:
         if random:
             grouper = BucketGrouper(self.batch_size)
             for batch in self._groups(grouper):
                 yield self.collate(batch)
-            batch = grouper.rest()
+            batch = [pair for _, pair in grouper.rest()]
         else:
             batch = []
             for item in self._encoded(random=False):
@@ -59,23 +70,41 @@ class BucketedGenerator(DataGenerator):
         if batch:
             yield self.collate(batch)
 
-    def _endless(self, random: bool) -> Iterator[tuple]:
+    def _endless(self, random: bool, passes: Passes | None = None) -> Iterator[tuple]:
         if not random:
-            yield from super()._endless(random)
+            yield from super()._endless(random, passes)
         grouper = BucketGrouper(self.batch_size)
         while True:
+            if passes is not None:
+                passes.begin(grouper)
             for batch in self._groups(grouper):
                 yield self.collate(batch)
 
     def _groups(self, grouper: BucketGrouper) -> Iterator[list]:
-        return grouped(self._encoded(random=True), self._bucket, grouper)
+        for batch in grouped(self._shuffled_pairs(), self._bucket, grouper):
+            yield [pair for _, pair in batch]
+
+    def _shuffled_pairs(self) -> Iterator[tuple]:
+        """(number of the sample, encoded sample), None without numbers, shuffled."""
+        if self.steps is None or not len(self.data):
+            yield from ((None, pair) for pair in self._encoded(random=True))
+        else:
+            yield from map(self.numbered, self._order())
+
+    def numbered(self, number: int) -> tuple:
+        """(number, encoded sample of that number)."""
+        return number, self._pair(self.data[number])
 
     def _encoded(self, random: bool) -> Iterator[tuple]:
         for _, item in self.sample(random):
-            yield item if self.encode is None else self.encode(item)
+            yield self._pair(item)
 
-    def _bucket(self, pair) -> int:
-        return self.buckets.index(self._longest(pair))
+    def _pair(self, item) -> tuple:
+        """(inputs, labels) of one sample."""
+        return item if self.encode is None else self.encode(item)
+
+    def _bucket(self, numbered) -> int:
+        return self.buckets.index(self._longest(numbered[1]))
 
     @staticmethod
     def _longest(pair) -> int:
@@ -118,9 +147,9 @@ class PairedGenerator(BucketedGenerator):
     The other arguments are those of `BucketedGenerator`.
     """
 
-    def _encoded(self, random: bool) -> Iterator[tuple]:
-        for first, second, label in super()._encoded(random):
-            yield (*first, *second), label
+    def _pair(self, item) -> tuple:
+        first, second, label = super()._pair(item)
+        return (*first, *second), label
 
     def collate(self, pairs: list[tuple]) -> tuple:
         """Return ((2N, L) arrays of the inputs, labels of 2N rows) of one batch."""

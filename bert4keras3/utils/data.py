@@ -8,6 +8,7 @@ import numpy as np
 from bert4keras3.utils.grouping import BucketGrouper, grouped
 from bert4keras3.utils.padding import LengthBuckets
 from bert4keras3.utils.parallel import prefetch as run_ahead
+from bert4keras3.utils.positions import Passes
 
 
 def tuples(batch):
@@ -85,6 +86,7 @@ class DataGenerator:
         self.length_of = length_of
         self.drop_remainder = drop_remainder
         self.rng = np.random if seed is None else np.random.RandomState(seed)
+        self.passes = None
         self.steps = None
         if hasattr(data, "__len__"):
             full, rest = divmod(len(data), batch_size)
@@ -139,8 +141,7 @@ class DataGenerator:
     def _shuffled(self) -> Iterator:
         """One pass in random order; without len() through a shuffle buffer."""
         if self.steps is not None:
-            for i in self.rng.permutation(len(self.data)):
-                yield self.data[int(i)]
+            yield from (self.data[number] for number in self._order())
             return
         buffer, filled = [], False
         for item in self.data:
@@ -151,6 +152,9 @@ class DataGenerator:
                 filled = True
         while buffer:
             yield buffer.pop(self.rng.randint(len(buffer)))
+
+    def _order(self) -> Iterator[int]:
+        return map(int, self.rng.permutation(len(self.data)))
 
     def _regrouped(self, stream: Iterable) -> Iterator:
         """Reorder samples so that every batch_size in a row share a bucket."""
@@ -175,11 +179,28 @@ class DataGenerator:
 
         prefetch: batches prepared ahead in a background thread; 0 = none.
         """
-        batches = self._endless(random)
+        batches = self._stream(random)
         return run_ahead(batches, prefetch) if prefetch else batches
 
-    def _endless(self, random: bool) -> Iterator[tuple]:
+    def _stream(self, random: bool) -> Iterator[tuple]:
+        if self.passes is None:
+            yield from self._endless(random)
+        else:
+            yield from self.passes.batches(self._endless(random, self.passes))
+
+    def recorded(self, state: dict | None = None) -> Passes:
+        """Record the next stream of `forfit`, for a checkpoint in the middle of it.
+
+        state: what `Passes.at` returned in another process: the stream starts there.
+        Raises ValueError if the data or the batch size are others.
+        """
+        self.passes = Passes(self, state)
+        return self.passes
+
+    def _endless(self, random: bool, passes: Passes | None = None) -> Iterator[tuple]:
         while True:
+            if passes is not None:
+                passes.begin()
             batch = None
             for batch in self.__iter__(random):
                 yield tuples(batch)

@@ -38,6 +38,10 @@ class BucketGrouper:
         for i in range(0, full, self.batch_size):
             yield [item for _, item in items[i : i + self.batch_size]]
 
+    def numbers(self) -> list:
+        """What waits, as [bucket, numbers], of items that are (number, sample)."""
+        return [[b, [number for number, _ in d]] for b, d in self.waiting.items()]
+
     def rest(self) -> list:
         """Return and forget what still waits, fewer than batch_size after `merged`."""
         items = [d for b in sorted(self.waiting, reverse=True) for d in self.waiting[b]]

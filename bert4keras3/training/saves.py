@@ -1,0 +1,82 @@
+"""The files of a training that can be resumed: complete or absent, the newest kept."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+
+from bert4keras3.checkpoints.atomic import atomic_path
+from bert4keras3.checkpoints.safetensors_file import (
+    read_safetensors,
+    write_safetensors,
+)
+
+_KEY = "bert4keras3.training"
+_NAME = re.compile(r"step-\d{9}\.safetensors")
+
+
+def newest_save(folder):
+    """(what was noted, {name: array}) of the newest file of a folder, or (None, {}).
+
+    Raises CheckpointError if that file is damaged, ValueError if it is of another kind.
+    """
+    files = _files(folder)
+    if not files:
+        return None, {}
+    opened = read_safetensors(files[-1])
+    if _KEY not in opened.metadata:
+        raise ValueError(
+            f"{files[-1]} is no checkpoint of a training: give Checkpoint a folder of "
+            "its own."
+        )
+    arrays = {name: np.array(opened[name].read()) for name in opened}
+    return json.loads(opened.metadata[_KEY]), arrays
+
+
+def write_save(folder, step, noted, arrays, keep):
+    """Write the file of a step, then remove all but the newest `keep`.
+
+    noted: what JSON can hold; arrays: {name: array}.
+    """
+    folder = Path(folder)
+    with atomic_path(folder / f"step-{step:09d}.safetensors") as path:
+        write_safetensors(path, arrays, {_KEY: json.dumps(noted)})
+    for old in _files(folder)[:-keep]:
+        old.unlink()
+    for torn in folder.glob(".step-*.safetensors.*.tmp"):  # of a process that died
+        torn.unlink()
+
+
+def _files(folder):
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+
+
+def plain_attributes(thing):
+    """{name: value} of the attributes that are numbers, text, or lists and dicts of
+    them."""
+    return {
+        name: _plain(value)
+        for name, value in vars(thing).items()
+        if name != "params" and _is_plain(value)
+    }
+
+
+def _is_plain(value):
+    if isinstance(value, dict):
+        return all(isinstance(k, str) and _is_plain(v) for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(
+        value, (bool, int, float, str, np.number, np.bool_)
+    )
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,111 @@
+"""All that a training step reads and changes, out of a model and back into it."""
+
+import zlib
+from itertools import islice
+
+import keras
+import numpy as np
+from keras import ops
+
+from bert4keras3.backend import randomness
+
+
+def variables_of(model, metrics=True):
+    """{name: variable} of weights, seeds of dropout, optimizer and metrics."""
+    groups = {"model": model.variables}
+    if model.optimizer is not None:
+        groups["optimizer"] = model.optimizer.variables
+    if metrics:
+        groups["metrics"] = model.metrics_variables
+    return {
+        f"{group}/{place:05d}": variable
+        for group, variables in groups.items()
+        for place, variable in enumerate(variables)
+    }
+
+
+def read_state(model, metrics=True):
+    """{name: array} of all variables, and the random state of the backend."""
+    arrays = {
+        name: np.array(ops.convert_to_numpy(variable.value))
+        for name, variable in variables_of(model, metrics).items()
+    }
+    for place, state in enumerate(randomness.random_states()):
+        arrays[f"random/{place:05d}"] = state
+    return arrays
+
+
+def write_state(model, arrays, metrics=True):
+    """Put what `read_state` returned back into a model of the same form.
+
+    metrics: also those of the metrics. Raises ValueError for another form, before
+    anything changes.
+    """
+    variables = variables_of(model, metrics)
+    check_state(variables, arrays)
+    for name, variable in variables.items():
+        if name in arrays:
+            variable.assign(arrays[name])
+    states = [arrays[name] for name in sorted(arrays) if name.startswith("random/")]
+    randomness.set_random_states(states)
+
+
+def check_state(variables, arrays):
+    """Raise ValueError unless the arrays are for these variables of `variables_of`."""
+    for group in ("model", "optimizer"):
+        ours = [name for name in variables if name.startswith(group)]
+        saved = [name for name in arrays if name.startswith(group)]
+        if len(ours) != len(saved):
+            raise ValueError(
+                f"The checkpoint is of another model: its {group} had {len(saved)} "
+                f"variables. Received a model whose {group} has {len(ours)}."
+            )
+    for name, variable in variables.items():
+        if name in arrays and tuple(variable.shape) != arrays[name].shape:
+            raise ValueError(
+                f"The checkpoint is of another model: {variable.path!r} had shape "
+                f"{arrays[name].shape}. Received a model where it is "
+                f"{tuple(variable.shape)}."
+            )
+
+
+def build_optimizer(model):
+    """Make the optimizer's variables, which some backends leave to the first step."""
+    if model.optimizer is not None and not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+
+
+def intercept_step(trainer, seen, logs=None):
+    """Look at the batches of the next step of `fit`, and maybe leave it out.
+
+    trainer: the model that trains, as `set_model` of a callback got it; to be called
+    in on_train_batch_begin. seen: called with the list of batches before the step;
+    logs: None trains as usual, else the step is left out and returns these.
+    """
+    plain = trainer.train_function
+
+    def once(*arguments):
+        trainer.train_function = plain
+        *state, source = arguments  # jax hands its state in and out
+        batches = source
+        if not isinstance(source, list):
+            batches = list(islice(source, trainer.steps_per_execution))
+            if not batches:
+                raise StopIteration  # as Keras expects at the end of the data
+        seen(batches)
+        if logs is not None:
+            return (logs, *state) if state else logs
+        return plain(*state, source if source is batches else iter(batches))
+
+    trainer.train_function = once
+
+
+def fingerprint(batches):
+    """A checksum of the numbers of some batches."""
+    total = 0
+    for leaf in keras.tree.flatten(batches):
+        if leaf is not None:
+            array = np.ascontiguousarray(ops.convert_to_numpy(leaf))
+            total = zlib.crc32(f"{array.shape}{array.dtype}".encode(), total)
+            total = zlib.crc32(array.tobytes(), total)
+    return total
