@@ -80,7 +80,7 @@ def build_world(folder):
         t = build_transformer_model(
             home / config_name, model=model, return_keras_model=False, **heads
         )
-        for weight in t.model.trainable_weights:  # words that tell at once: 0.02 is slow
+        for weight in t.model.trainable_weights:  # so that words differ at once
             if len(weight.shape) > 1 and model != "mt5.1.1":
                 weight.assign(10.0 * weight.value)
         t.save_weights_as_checkpoint(str(home / checkpoint))
