@@ -106,7 +106,7 @@ def test_losses_in_the_graph_are_tasks():
     model = tiny_classifier()
     model = keras.Model(model.inputs, Squares(name="squares")(model.outputs[0]))
     start = weights_of(model)
-    wrapped = with_methods(model, TaskBalance("main_first", main="squares"))
+    wrapped = with_methods(model, TaskBalance("main_first", main="squares_added"))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     wrapped.compile(keras.optimizers.SGD(0.1), loss)
     wrapped.fit(IDS, LABELS, epochs=1, verbose=0)

@@ -64,8 +64,8 @@ class Step:
         """One pass with dropout: {name: loss, a scalar} of the tasks, and the rest.
 
         Tasks are the outputs that have a loss in `compile`, by their names, and the
-        layers that add a loss; their weights count. The rest is the sum of the
-        regularizers, None if there are none.
+        layers that add a loss (NAME_added, where an output has the name); their
+        weights count. The rest is the sum of the regularizers, None if there are none.
         """
         model = self.model
         _, outputs, added = self._pass(values, self.x)
@@ -77,7 +77,9 @@ class Step:
                 weights = self._sample_weights(outputs, place)
                 loss = model.compute_loss(self.x, self.y, outputs, weights, True)
                 tasks[names[place]] = loss if rest is None else loss - rest
-        return {**tasks, **added}, rest
+        for name, loss in added.items():
+            tasks[f"{name}_added" if name in tasks else name] = loss
+        return tasks, rest
 
     def _sample_weights(self, outputs, place):
         """The weights of the rows, zero for all outputs but one."""
@@ -157,7 +159,11 @@ def _named(losses, layers):
 
 
 def _values(scope, variables, before):
-    """What the variables are after the pass; a scope forgets those never touched."""
+    """What the variables are after the pass; a scope forgets those never touched.
+
+    Metrics of several outputs are made in the first pass (tensorflow).
+    """
     after = [scope.get_current_value(variable) for variable in variables]
+    before = [*before, *after[len(before) :]]
     pairs = zip(after, before, strict=True)
     return [ops.stop_gradient(old if new is None else new) for new, old in pairs]
