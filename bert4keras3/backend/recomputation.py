@@ -17,7 +17,7 @@ def recomputed(function, variables, *arguments, **keywords):
     variables = list(variables)
     changing = [variable for variable in variables if not variable.trainable]
     leaves = keras.tree.flatten((arguments, keywords))
-    places = [i for i, leaf in enumerate(leaves) if ops.is_tensor(leaf)]
+    places = [i for i, leaf in enumerate(leaves) if _has_gradient(leaf)]
     structure = []
 
     def pure(*tensors):
@@ -44,6 +44,11 @@ def recomputed(function, variables, *arguments, **keywords):
     for variable, value in zip(changing, found[cut:], strict=True):
         variable.assign(value)
     return keras.tree.pack_sequence_as(structure[0], found[:cut])
+
+
+def _has_gradient(x):
+    """Whether x is a float tensor; tensorflow takes no bool as argument."""
+    return ops.is_tensor(x) and keras.backend.is_float_dtype(x.dtype)
 
 
 def _checkpointed(function):
