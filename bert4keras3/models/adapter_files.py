@@ -3,7 +3,7 @@
 import json
 import os
 
-from bert4keras3.backend import runtime
+from bert4keras3.backend.assigning import assign_all
 from bert4keras3.checkpoints.errors import CheckpointError
 from bert4keras3.checkpoints.formats import open_checkpoint, write_checkpoint
 from bert4keras3.layers import Dense
@@ -97,7 +97,7 @@ def load_adapter(model, path):
         lora = {name: tuple(pair) for name, pair in settings["lora"].items()}
         adapters.enable(model, lora, settings["prompt_ids"], kept)
     variables = adapters.variables_of(model)
-    runtime.assign_all([variables[name] for name in arrays], list(arrays.values()))
+    assign_all([variables[name] for name in arrays], list(arrays.values()))
 
 
 def _settings(model):
