@@ -72,6 +72,7 @@ def test_averaged_weights_around_an_evaluation():
     assert "backend.get_output_at(layer, index)" in script.warned
 
 
+@pytest.mark.slow
 def test_global_pointer_on_an_intermediate_layer():
     script = run_script("ner_global_pointer")
     assert learns(script)
