@@ -22,7 +22,8 @@ def here(world, monkeypatch):
 
 def test_classification_with_an_evaluator(world):
     script = run_script("sentiment_albert")
-    assert learns(script)
+    assert np.isfinite(script.losses).all()
+    assert type(script.model.optimizer).__name__ == "AdamLR"
     assert script.evaluate(script.valid_generator) == script.evaluator.best_val_acc > 0
     assert (world / "best_model.weights.h5").exists()
 
@@ -71,6 +72,7 @@ def test_averaged_weights_around_an_evaluation():
     assert "backend.get_output_at(layer, index)" in script.warned
 
 
+@pytest.mark.slow
 def test_global_pointer_on_an_intermediate_layer():
     script = run_script("ner_global_pointer")
     assert learns(script)

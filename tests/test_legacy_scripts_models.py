@@ -94,6 +94,7 @@ def test_data_parallel_and_tf_data():
     assert "data_parallel returns the model as it is" in script.warned
 
 
+@pytest.mark.slow
 def test_theseus():
     script = run_script("theseus")
     assert np.isfinite(script.losses).all()
