@@ -75,9 +75,15 @@ def main():
     parser.add_argument("--length", type=int, default=64)
     parser.add_argument("--steps", type=int, default=4, help="of a round")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", help="names that begin so, parted by commas")
     args = parser.parse_args()
+    wanted = tuple((args.only or "").split(","))
     x, y = batches(args)
-    models = {name: classifier(args, methods) for name, methods in METHODS.items()}
+    models = {
+        name: classifier(args, methods)
+        for name, methods in METHODS.items()
+        if name == "Keras" or name.startswith(wanted)
+    }
     times = {name: [] for name in models}
     for turn in range(args.rounds + 1):  # the first one compiles
         for name, model in models.items():

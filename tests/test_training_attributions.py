@@ -40,6 +40,7 @@ def test_against_a_fine_sum(baseline):
 
 
 def test_a_transformer_and_the_likeliest_class():
+    keras.utils.set_random_seed(0)
     bert = tiny_models.build()
     states = GlobalAveragePooling1D()(bert.model.output)
     outputs = keras.layers.Dense(3, activation="softmax")(states)
@@ -52,7 +53,7 @@ def test_a_transformer_and_the_likeliest_class():
     table.assign(np.zeros(table.shape, "float32"))
     without = model.predict(x, verbose=0)
     change = (answers - without)[np.arange(2), answers.argmax(-1)]
-    assert np.abs(change).min() > 0.01
+    assert np.abs(change).min() > 1e-3
     np.testing.assert_allclose(found.sum((1, 2)), change, atol=1e-4)
 
 

@@ -96,9 +96,8 @@ def test_what_it_cannot_do_is_an_error():
         with_methods(model, GradientPenalty(layer="words"))
 
 
-@pytest.mark.parametrize(
-    "positions", [True, pytest.param(False, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("positions", [True, False])
 def test_gradient_penalty_through_a_transformer(positions):
     keras.utils.set_random_seed(0)
     bert = tiny_models.build()
