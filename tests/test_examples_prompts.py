@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from markers import COMPILED, slow_on
 from test_examples import load
-from test_lora import slow_unless_torch
 
 
-@slow_unless_torch
+@slow_on(*COMPILED)
 def test_pet(tmp_path):
     run_pet(tmp_path)
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from generation_models import decoder, full_logits, model, prompts
+from markers import COMPILED, slow_on
 
 from bert4keras3.backend import runtime
 from bert4keras3.generation import (
@@ -24,13 +25,14 @@ def lists(outputs):
 
 
 def uncached_greedy(d, given, steps):
-    """What follows is not seen: the answers are filled in from the left."""
-    answers = np.ones((len(given), steps), "int32")
+    """What follows is not seen: filled in from the left."""
+    found = np.ones((len(given), steps), "int32")
     for i in range(steps):
-        answers[:, i] = full_logits(d, given, answers)[:, i].argmax(-1)
-    return [[one.tolist()] for one in answers]
+        found[:, i] = full_logits(d, given, found)[:, i].argmax(-1)
+    return found[:, None].tolist()
 
 
+@slow_on("tensorflow")
 @pytest.mark.parametrize("case", MAIN)
 def test_greedy_is_what_the_whole_text_says(case):
     d = decoder(case, maxlen=4)
@@ -38,6 +40,7 @@ def test_greedy_is_what_the_whole_text_says(case):
     assert lists(d.generate(given)) == uncached_greedy(d, given, 4)
 
 
+@slow_on(*COMPILED)
 @pytest.mark.parametrize("strategy", [Greedy(), Sampling(topk=9), BeamSearch(3)])
 def test_a_batch_is_its_rows_one_by_one(strategy):
     d = decoder("bert-unilm", end_id=(7, 15))
@@ -102,6 +105,7 @@ def test_texts_in_texts_out():
     assert [len(one) for one in many] == [2]
 
 
+@slow_on(*COMPILED)
 @pytest.mark.parametrize("case", ["t5", SLOW])
 def test_legacy_decoder_runs_compiled_when_given_a_model(case):
     d = decoder(case)

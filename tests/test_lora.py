@@ -26,11 +26,6 @@ FAMILIES = [
 ]
 
 
-def slow_unless_torch(test):
-    """Mark a test that others compile for long."""
-    return test if BACKEND == "torch" else pytest.mark.slow(test)
-
-
 def shake(model, scale=0.3):
     """Give the additions values: as drawn they change nothing."""
     generator = np.random.default_rng(5)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from family_cases import close, run
 from keras import ops
-from test_lora import ALL, shake, slow_unless_torch
+from markers import COMPILED, slow_on
+from test_lora import ALL, shake
 from tiny_models import batch, build
 
 from bert4keras3.layers import Dense, FirstToken
@@ -81,7 +82,7 @@ class Letters:
         return " ".join(map(str, ids))
 
 
-@slow_unless_torch
+@slow_on(*COMPILED)
 def test_generation_uses_the_additions():
     t = build("gpt2", final_activation="linear", num_hidden_layers=1)
     first = t.generate([[3, 4, 5]], Letters(), maxlen=4, end_id=())

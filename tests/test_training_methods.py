@@ -69,8 +69,7 @@ def test_fgm(mode):
 
     model = tiny_classifier()
     start = weights_of(model)
-    trained = with_methods(model, FGM(0.5, mode=mode))
-    found, history = fitted(trained)
+    found, history = fitted(with_methods(model, FGM(0.5, mode=mode)))
     assert_near(found, descended(start, gradients))
     assert_near(weights_of(model), found)
     assert history["loss"][0] == pytest.approx(loss_and_gradients(start)[0], rel=1e-5)
