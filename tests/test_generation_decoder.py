@@ -1,8 +1,7 @@
 """Decoder: batches, lengths, ends, seeds, texts, and what it refuses."""
 
-import numpy as np
 import pytest
-from generation_models import decoder, full_logits, model, prompts
+from generation_models import decoder, model, prompts, uncached_greedy
 from markers import COMPILED, slow_on
 
 from bert4keras3.backend import runtime
@@ -22,14 +21,6 @@ MAIN = ("gpt2", "t5", SLOW)
 
 def lists(outputs):
     return [[one.ids.tolist() for one in row] for row in outputs]
-
-
-def uncached_greedy(d, given, steps):
-    """What follows is not seen: filled in from the left."""
-    found = np.ones((len(given), steps), "int32")
-    for i in range(steps):
-        found[:, i] = full_logits(d, given, found)[:, i].argmax(-1)
-    return found[:, None].tolist()
 
 
 @slow_on("tensorflow")
