@@ -38,6 +38,7 @@ def test_hidden_tokens(tokenizer):
     cloze = Cloze(tokenizer, "[MASK]满意。{a}", WORDS)
     record, generator = {"a": "房间很干净，早餐也不错" * 8}, np.random.default_rng(0)
     plain = cloze.encode(record)[0]
+    assert len(cloze.example(record, None, 0.3)[0]) == len(plain)  # without a generator
     shares, kept = [], []
     for label in (None, "good") * 100:
         ids, _, targets, weights = cloze.example(record, label, 0.3, generator)

@@ -21,7 +21,7 @@ ALLOWED = {
     "checkpoints": set(),
     "layers": {"backend", "utils"},
     "generation": {"backend", "utils"},
-    "optimizers": {"backend"},
+    "optimizers": {"backend", "utils"},
     "losses": {"backend", "layers"},
     "metrics": {"backend"},
     "extraction": {"utils"},

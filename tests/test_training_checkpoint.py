@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from resumed_training import Shuffled, outcome, samples, training
 
-from bert4keras3.training import Checkpoint
+from bert4keras3.checkpoints.errors import CheckpointError
+from bert4keras3.training import Checkpoint, EMAEvaluation, Evaluation
 from bert4keras3.utils.bucketed import BucketedGenerator
 
 
@@ -93,6 +94,18 @@ def saver_of(folder):
     saver = Checkpoint(folder)
     saver.saved["callback types"], saver.saved["optimizer"] = [], "SGD"
     return saver
+
+
+def test_numbers_of_inner_callbacks_are_kept(tmp_path):
+    inner = Evaluation(len)
+    outer = EMAEvaluation(inner)
+    assert Checkpoint(tmp_path, callbacks=[outer]).callbacks == [outer, inner]
+
+
+def test_a_damaged_save_says_what_to_do(tmp_path):
+    (tmp_path / "step-000000003.safetensors").write_bytes(b"torn")
+    with pytest.raises(CheckpointError, match="Remove .*step-000000003.* before"):
+        Checkpoint(tmp_path)
 
 
 def test_mistakes_are_errors(tmp_path):

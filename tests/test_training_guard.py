@@ -64,13 +64,13 @@ def test_finite_training_goes_on():
 
 @pytest.mark.parametrize("every", [3, 100])
 def test_output_of_a_layer(every):
-    with pytest.raises(FloatingPointError, match="step 5: .*output of layer 'bad'"):
+    with pytest.raises(FloatingPointError, match="step 6: .*output of layer 'bad'"):
         run(spoiled("output"), -1.0, every=every)
 
 
 def test_gradient_of_a_variable():
     model = spoiled("gradient")
-    pattern = "step 5: .*gradient of variable 'second/bias'"
+    pattern = "step 6: .*gradient of variable 'second/bias'"
     with pytest.raises(FloatingPointError, match=pattern):
         run(model, 0.0)
 
@@ -80,7 +80,7 @@ def test_loss_and_bad_weights():
         return ops.mean(ops.log(y_pred * 0.0 - 1.0))
 
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="only")])
-    with pytest.raises(FloatingPointError, match="step 0: .*the loss"):
+    with pytest.raises(FloatingPointError, match="step 1: .*the loss"):
         run(model, 1.0, loss=loss)
     model.layers[0].bias.assign([np.nan, 0.0])
     with pytest.raises(FloatingPointError, match="only/bias' is not finite before"):
@@ -91,5 +91,5 @@ def test_loss_and_bad_weights():
 
 def test_update_of_a_variable():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="only")])
-    with pytest.raises(FloatingPointError, match="step 0: .*only/.*' after the step"):
+    with pytest.raises(FloatingPointError, match="step 1: .*only/.*' after the step"):
         run(model, 1.0, rate=float("inf"))

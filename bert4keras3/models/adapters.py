@@ -1,12 +1,11 @@
 """Training little of a model: matrices of a low rank, or rows of prompt tokens."""
 
 import difflib
-import re
 
 from bert4keras3.layers import Dense, Embedding
 from bert4keras3.layers.adapters import adapted_layers
 from bert4keras3.models.weights import named_variables
-from bert4keras3.utils.checks import as_list
+from bert4keras3.utils.checks import as_list, as_regex
 
 # Queries and values of attention, as in the paper; the one projection of a GAU.
 LORA_TARGETS = r"/(q|v|i)$"
@@ -118,7 +117,7 @@ def matching(patterns, paths, argument):
     patterns = [patterns] if isinstance(patterns, str) else list(patterns)
     found = []
     for pattern in patterns:
-        own = [path for path in paths if re.search(pattern, path)]
+        own = list(filter(as_regex(pattern, argument).search, paths))
         if not own:
             near = nearest(pattern, paths)
             raise ValueError(f"{argument}: {pattern!r} is found in no path. {near}")

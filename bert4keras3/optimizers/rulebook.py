@@ -5,6 +5,8 @@ import numbers
 import re
 import warnings
 
+from bert4keras3.utils.checks import as_regex
+
 DEFAULTS = {
     "lr": 1.0,
     "decay": 1.0,
@@ -39,7 +41,8 @@ class RuleBook:
             if not any(regex.search(path) for path in paths):
                 raise ValueError(
                     f"The rule {(regex.pattern, settings)} matches no trainable "
-                    f"variable. {_closest(regex.pattern, paths)}"
+                    "variable (frozen ones are none: leave their rules out). "
+                    f"{_closest(regex.pattern, paths)}"
                 )
         return [self._settings(path) for path in paths]
 
@@ -69,7 +72,7 @@ def _checked(rule, supported):
                 f"{sorted(supported)}."
             )
         _check_value(pattern, name, value)
-    return compiled(pattern, "rules"), dict(settings)
+    return as_regex(pattern, "rules"), dict(settings)
 
 
 def _check_value(pattern, name, value):
@@ -87,20 +90,6 @@ def _check_value(pattern, name, value):
         )
 
 
-def compiled(pattern, argument):
-    """The compiled regex; ValueError with its name for a bad one."""
-    if not isinstance(pattern, str):
-        raise ValueError(
-            f"{argument} takes regular expressions as str. Received: {pattern!r}"
-        )
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise ValueError(
-            f"{argument}: {pattern!r} is no regular expression ({error})."
-        ) from error
-
-
 def _closest(pattern, paths):
     words = re.sub(r"[^\w/-]", "", pattern)
     close = difflib.get_close_matches(words, paths, n=3, cutoff=0.0)
@@ -113,7 +102,7 @@ def matches(patterns, paths, argument):
     A pattern that matches nothing only warns: the lists of published scripts serve
     models with and without biases.
     """
-    regexes = [compiled(pattern, argument) for pattern in patterns]
+    regexes = [as_regex(pattern, argument) for pattern in patterns]
     for regex in regexes:
         if not any(regex.search(path) for path in paths):
             warnings.warn(
@@ -131,7 +120,7 @@ def pattern_list(patterns, argument):
         )
     patterns = list(patterns or ())
     for pattern in patterns:
-        compiled(pattern, argument)
+        as_regex(pattern, argument)
     return patterns
 
 

@@ -26,6 +26,11 @@ class Rules(Accumulation):
     SETTINGS = ("lr", "decay", "frozen")
 
     def __init__(self, *args, rules=None, **kwargs):
+        if "lr" in kwargs:
+            raise ValueError(
+                "lr is a name of old versions of Keras. Write learning_rate="
+                f"{kwargs['lr']!r}"
+            )
         # The base class may call hooks that read the rules.
         book = RuleBook(rules, self.SETTINGS)
         super().__init__(*args, **kwargs)

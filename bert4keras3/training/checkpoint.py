@@ -31,9 +31,10 @@ class Checkpoint(keras.callbacks.Callback):
     shuffle=False: its order of shuffled arrays cannot be kept); every: save after so
     many steps, besides the end of every epoch; keep: so many files stay; callbacks:
     those whose numbers (best, wait, ...) are saved too. Must be the last in the list.
-    Resuming makes the batches of the epoch again, without training on them. What
-    `encode` of a `BucketedGenerator` draws at random is drawn anew for the samples
-    that wait for the next pass.
+    Settings are not saved: rates, schedules, accumulation and methods are those of the
+    script that resumes. Resuming makes the batches of the epoch again, without training
+    on them. What `encode` of a `BucketedGenerator` draws at random is drawn anew for
+    the samples that wait for the next pass.
     Raises ValueError if model, optimizer, data or batch size are others than those of
     the checkpoint.
     """
@@ -42,7 +43,7 @@ class Checkpoint(keras.callbacks.Callback):
         super().__init__()
         _check_arguments(every, keep, callbacks)
         self.folder, self.every, self.keep = Path(folder), every, keep
-        self.callbacks = list(callbacks)
+        self.callbacks = _with_inner(callbacks)
         self._first_attributes = [plain_attributes(one) for one in self.callbacks]
         self.saved, self._arrays = newest_save(self.folder)
         saved = self.saved or {"trained": 0, "history": [], "data": None}
@@ -215,6 +216,14 @@ class Checkpoint(keras.callbacks.Callback):
         self.trained += self._left_out
         self.saved = self._arrays = self._batches = None
         self._left_out = 0
+
+
+def _with_inner(callbacks):
+    """The callbacks, and those that they run (`EMAEvaluation`)."""
+    found = []
+    for one in callbacks:
+        found += [one, *_with_inner(getattr(one, "callbacks", ()))]
+    return found
 
 
 def _check_arguments(every, keep, callbacks):

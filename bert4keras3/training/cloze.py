@@ -67,8 +67,8 @@ class Cloze:
 
         label: its word is the target of the blanks; None: the blanks have none, a text
         without label; rate: share of the fields' tokens that are hidden too, as in
-        pretraining, with generator, a np.random.Generator: then unlabelled texts teach
-        as well. Weights are 1 for targets, else 0.
+        pretraining, so that unlabelled texts teach as well; generator: a
+        np.random.Generator, None for one without seed. Weights are 1 for targets.
         """
         ids, free = self._filled(record)
         targets, weights = list(ids), [0.0] * len(ids)
@@ -78,6 +78,7 @@ class Cloze:
             for place, one in zip(places, word, strict=True):
                 targets[place], weights[place] = one, 1.0
         if rate:
+            generator = generator or np.random.default_rng()
             ids, hidden = self._hide(ids, free, rate, generator)
             weights = np.maximum(weights, hidden).tolist()
         return ids, [0] * len(ids), targets, weights

@@ -34,15 +34,20 @@ class Method:
 class MethodModel(Model):
     """A functional model, trained by methods: made by `with_methods`.
 
-    It shares the layers and names of `model`, which is trained with it. Save `model`.
+    It shares the layers and names of `model`, which is trained with it, and is what
+    `save` writes.
     """
 
     def __init__(self, model, methods):
         super().__init__(inputs=model.input, outputs=model.output, name=model.name)
         self.methods = methods
-        self._memory = {}
+        self._memory = {"model": model}
         for method in methods:
             method.build(self)
+
+    def save(self, filepath, *args, **kwargs):
+        """Save the model inside, without the methods, which are for training alone."""
+        self._memory["model"].save(filepath, *args, **kwargs)
 
     def train_step(self, *args):
         return self._pure_step(*args) if len(args) == 2 else self._step(*args)
@@ -127,7 +132,7 @@ def with_methods(model, *methods):
     Raises TypeError for what is no method or no functional model, ValueError if a
     method does not find in the model what it needs.
     """
-    if not hasattr(model, "inputs") or not getattr(model, "outputs", None):
+    if not isinstance(model, keras.Model) or not getattr(model, "outputs", None):
         raise TypeError(
             "with_methods needs a functional model, keras.Model(inputs, outputs). "
             f"Received: {model!r}"

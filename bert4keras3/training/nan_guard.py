@@ -18,7 +18,7 @@ class NaNGuard(keras.callbacks.Callback):
     update. Infinite gradients of a `LossScaleOptimizer` are no trouble: it skips them.
     every: cost and memory are a copy of weights and optimizer (in main memory) in so
     many steps; a smaller number finds trouble sooner.
-    Raises FloatingPointError with that name, the step and the epoch.
+    Raises FloatingPointError with that name, the step and the epoch, from 1 on.
     """
 
     def __init__(self, every=100):
@@ -67,7 +67,7 @@ class NaNGuard(keras.callbacks.Callback):
         name = _first_bad(copy, self.model)
         if name is not None:
             raise FloatingPointError(
-                f"Epoch {self.epoch}: {name!r} is not finite {when}."
+                f"Epoch {self.epoch + 1}: {name!r} is not finite {when}."
             )
 
     def _explain(self):
@@ -85,13 +85,13 @@ class NaNGuard(keras.callbacks.Callback):
                     "the loss" if name is None else f"variable {name!r} after the step"
                 )
                 raise FloatingPointError(
-                    f"Epoch {self.epoch}, step {number}: the first tensor that is not "
-                    f"finite is {found}."
+                    f"Epoch {self.epoch + 1}, step {number + 1}: the first tensor that "
+                    f"is not finite is {found}."
                 )
             before = after
         raise FloatingPointError(
-            f"Epoch {self.epoch}: the loss or a weight was not finite in steps "
-            f"{self._begin} to {self._begin + len(self._batches) - 1}, and is when "
+            f"Epoch {self.epoch + 1}: the loss or a weight was not finite in steps "
+            f"{self._begin + 1} to {self._begin + len(self._batches)}, and is when "
             "they are done again: the device does not compute the same twice."
         )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bert4keras3.checkpoints.atomic import atomic_path
+from bert4keras3.checkpoints.errors import CheckpointError
 from bert4keras3.checkpoints.safetensors_file import (
     read_safetensors,
     write_safetensors,
@@ -24,7 +25,13 @@ def newest_save(folder):
     files = _files(folder)
     if not files:
         return None, {}
-    opened = read_safetensors(files[-1])
+    try:
+        opened = read_safetensors(files[-1])
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"The newest save of this training is damaged: {error} Remove {files[-1]} "
+            f"to go on from the one before. There are: {[one.name for one in files]}"
+        ) from error
     if _KEY not in opened.metadata:
         raise ValueError(
             f"{files[-1]} is no checkpoint of a training: give Checkpoint a folder of "

@@ -1,10 +1,10 @@
 """Several losses, balanced by their gradients: `TaskBalance`."""
 
-import re
 
 from keras import ops
 
 from bert4keras3.training.methods import Method, needs_plain_step
+from bert4keras3.utils.checks import as_regex
 
 MODES = ("inverse_norm", "min_norm", "main_first")
 
@@ -42,7 +42,8 @@ class TaskBalance(Method):
         paths = [variable.path for variable in model.trainable_variables]
         self._places = range(len(paths))
         if self.shared is not None:
-            found = [i for i in self._places if re.search(self.shared, paths[i])]
+            shared = as_regex(self.shared, "shared")
+            found = [i for i in self._places if shared.search(paths[i])]
             self._places = found
             if not found:
                 raise ValueError(

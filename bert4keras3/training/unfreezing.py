@@ -1,10 +1,10 @@
 """Train the upper layers first, then more and more of the model."""
 
-import re
 
 import keras
 
 from bert4keras3.training.methods import Method
+from bert4keras3.utils.checks import as_regex
 
 
 class GradualUnfreezing(keras.callbacks.Callback, Method):
@@ -39,7 +39,7 @@ class GradualUnfreezing(keras.callbacks.Callback, Method):
             found = {
                 place
                 for place, variable in enumerate(model.trainable_variables)
-                if re.search(pattern, variable.path)
+                if as_regex(pattern, "schedule").search(variable.path)
             }
             if not found - active:
                 raise ValueError(

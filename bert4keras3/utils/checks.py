@@ -1,5 +1,7 @@
 """Checks of what callers pass."""
 
+import re
+
 
 def as_list(values, name: str) -> list:
     """The values as a list; ValueError for a single text, which is none.
@@ -12,3 +14,17 @@ def as_list(values, name: str) -> list:
             f"{values!r:.200}"
         )
     return list(values)
+
+
+def as_regex(pattern, argument):
+    """The compiled regex; ValueError with its name for a bad one."""
+    if not isinstance(pattern, str):
+        raise ValueError(
+            f"{argument} takes regular expressions as str. Received: {pattern!r}"
+        )
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ValueError(
+            f"{argument}: {pattern!r} is no regular expression ({error})."
+        ) from error

@@ -24,7 +24,7 @@ def normalized_entropy(probabilities, topk: int | None = None) -> np.ndarray:
 
 
 def alternating_normalization(
-    probabilities, prior, topk=3, threshold=0.9, alpha=1.0, iterations=1
+    probabilities, prior, topk=None, threshold=0.9, alpha=1.0, iterations=1
 ) -> np.ndarray:
     """Correct uncertain predictions by the known shares of the classes (CAN).
 
@@ -33,8 +33,9 @@ def alternating_normalization(
     to sum one, `iterations` times; its row is the new prediction. Needs no training.
     probabilities: (N, C); prior: (C,), such as the shares of the labels in the training
     data; alpha: power that sharpens (> 1) all before each step; topk: no more than C,
-    so 2 for two classes. Returns float64 (N, C), certain rows as they were (with sum
-    one). Cost: U * N * C * iterations for U uncertain rows, U * C for one iteration.
+    None for 3, or 2 for two classes. Returns float64 (N, C), certain rows as they were
+    (with sum one). Cost: U * N * C * iterations for U uncertain rows, U * C for one
+    iteration.
     Raises ValueError for other shapes, negative numbers, a prior of 0, no iteration.
     https://kexue.fm/archives/8728, https://arxiv.org/abs/2109.13449
     """
@@ -46,7 +47,7 @@ def alternating_normalization(
             f"0 and iterations of 1 or more. Received: shapes {p.shape} and "
             f"{prior.shape}, prior from {prior.min()}, iterations={iterations!r}"
         )
-    doubtful = normalized_entropy(p, topk) >= threshold
+    doubtful = normalized_entropy(p, topk or min(3, len(prior))) >= threshold
     result, powers = p.copy(), p[~doubtful] ** alpha
     sums = powers.sum(axis=0)
     for i in np.flatnonzero(doubtful):
