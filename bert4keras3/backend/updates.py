@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from bert4keras3.backend import runtime
+from bert4keras3.backend.rows import Rows
 
 CHUNK = 256  # rows that a compiled update of some rows handles at a time
 
@@ -33,6 +34,8 @@ def dense(gradient, shape):
 
     TensorFlow gives those of tables as rows with their indices, some of them twice.
     """
+    if isinstance(gradient, Rows):
+        return gradient.dense()
     if runtime.BACKEND != "tensorflow" or not hasattr(gradient, "indices"):
         return gradient
     rows = ops.expand_dims(gradient.indices, -1)
@@ -76,41 +79,48 @@ def run_if(condition, function, variables):
 def update_rows(step, gradient, variables, constants=()):
     """Update the rows of `variables` where a row of `gradient` is not all zero.
 
-    gradient: (V, ...); variables: of the same shape; `step(rows of the gradient, rows
-    of each variable, constants)` returns the new rows of each variable. No other row
-    is written, and in a compiled program none is read either.
+    gradient: (V, ...), or `Rows` of it; variables: of the same shape; `step(rows of
+    the gradient, rows of each variable, constants)` returns the new rows of each
+    variable. No other row is written, and in a compiled program none is read either.
     """
+    ids = None
+    if isinstance(gradient, Rows):
+        ids, gradient = gradient.ids, gradient.values
     axes = tuple(range(1, len(gradient.shape)))
     # XLA sums absolute values four times as fast as it looks for any that is not 0.
     active = ops.sum(ops.abs(gradient), axis=axes) != 0
     if runtime.BACKEND == "torch":
         rows = active.nonzero()[:, 0]
         tables = [value_of(one) for one in variables]
-        news = step(gradient[rows], [table[rows] for table in tables], constants)
+        where = rows if ids is None else ids[rows].long()
+        news = step(gradient[rows], [table[where] for table in tables], constants)
         for table, new in zip(tables, news, strict=True):
-            table.index_copy_(0, rows, new)
+            table.index_copy_(0, where, new)
         return
     tables = tuple(value_of(one) for one in variables)
     count = ops.cumsum(ops.cast(active, "int32"))
-    tables = _rows_in_chunks(step, gradient, tables, constants, count)
+    tables = _rows_in_chunks(step, gradient, tables, constants, (count, ids))
     for variable, table in zip(variables, tables, strict=True):
         variable.assign(table)
 
 
-def _rows_in_chunks(step, gradient, tables, constants, count):
+def _rows_in_chunks(step, gradient, tables, constants, active):
     """A loop over chunks of active rows: tables that are its carry change in place.
 
-    count: (V,), how many rows up to each are active. The last chunk repeats its last
+    active: (K,), how many rows up to each of the gradient are active, and the rows of
+    the tables they belong to, None for the same ones. The last chunk repeats its last
     row, with the same new values.
     """
-    total, size = count[-1], min(CHUNK, gradient.shape[0])
+    count, ids = active
+    total, size = count[-1], min(CHUNK, gradient.shape[0] or CHUNK)
     places = ops.arange(1, size + 1, dtype="int32")
 
     def body(start, *tables):
         rows = ops.searchsorted(count, ops.minimum(start + places, total))
-        old = [ops.take(table, rows, axis=0) for table in tables]
+        where = rows if ids is None else ops.take(ids, rows)
+        old = [ops.take(table, where, axis=0) for table in tables]
         news = step(ops.take(gradient, rows, axis=0), old, constants)
-        where = ops.expand_dims(rows, -1)
+        where = ops.expand_dims(where, -1)
         pairs = zip(tables, news, strict=True)
         return (start + size, *(ops.scatter_update(t, where, new) for t, new in pairs))
 

@@ -56,11 +56,11 @@ class Embedding(PromptRows, keras.layers.Embedding):
         if not runtime.is_traced(ids):
             self._check(ids)
         prompted = bool(self.prompt_ids)
-        table = self._embeddings if prompted else self.embeddings
+        table = self._embeddings if prompted else self.whole_table()
         rows = runtime.gather_rows(ops.convert_to_tensor(table), ids)
         if prompted:
             rows = self.with_prompt(ids, rows)
-        return looked_up(self, ops.cast(rows, self.compute_dtype))
+        return looked_up(self, ops.cast(rows, self.compute_dtype), ids)
 
     def _check(self, ids):
         if 0 in ids.shape or runtime.device_kind() != "cpu":

@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from bert4keras3.backend import runtime
+from bert4keras3.backend.lookups import used_whole
 from bert4keras3.layers.adapters import Adapted
 
 
@@ -52,6 +53,11 @@ class PromptRows(Adapted):
     @property
     def embeddings(self):
         """The table (V, D): the variable, or a tensor with the trained rows in it."""
+        used_whole(self)
+        return self.whole_table()
+
+    def whole_table(self):
+        """`embeddings`, for what looks up rows of it and tells `Lookups` those."""
         table = super().embeddings
         if not self.prompt_ids:
             return table

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from bert4keras3.backend import runtime, updates
+from bert4keras3.backend.rows import Rows
 from bert4keras3.optimizers.extensions import LayerAdaptation
 from bert4keras3.optimizers.rules import Rules
 
@@ -48,8 +49,19 @@ class AdamBase(Rules):
         c1, c2 = self._corrections()
         return rate * ops.cast(ops.sqrt(c2) / c1, rate.dtype), self.epsilon
 
+    def takes_rows(self, variable):
+        """Whether a gradient of this variable may be `Rows`: where it is lazy."""
+        return self._settings_of(variable)["lazy"]
+
+    def _accepted(self, grad, variable):
+        clips = self.clipnorm or self.global_clipnorm or self.clipvalue
+        whole = clips or self.accumulation_steps or not self._is_plain()
+        if isinstance(grad, Rows) and self.takes_rows(variable) and not whole:
+            return grad
+        return super()._accepted(grad, variable)
+
     def update_step(self, gradient, variable, learning_rate):
-        if self._settings_of(variable)["lazy"]:
+        if self.takes_rows(variable):
             self._update_rows(gradient, variable, learning_rate)
         else:
             super().update_step(gradient, variable, learning_rate)
@@ -71,18 +83,29 @@ class AdamBase(Rules):
         moved = size * mean / (ops.sqrt(variance) + epsilon)
         return value - moved - decay * value, mean, variance
 
-    def _fusible(self):
-        plain = type(self).update_step is AdamBase.update_step
-        return runtime.BACKEND == "torch" and plain and not self.amsgrad
+    def _is_plain(self):
+        """Whether no extension changes the update."""
+        return type(self).update_step is AdamBase.update_step
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        if not self._fusible():
-            super()._backend_update_step(grads, trainable_variables, learning_rate)
-            return
-        groups = {}
+        left = []
         for grad, variable in zip(grads, trainable_variables, strict=True):
-            settings = self._settings_of(variable)
-            if settings["lazy"]:
+            if isinstance(grad, Rows):  # which tensorflow's own step does not pass on
+                self.update_step(grad, variable, learning_rate)
+            else:
+                left.append((grad, variable))
+        if not left:
+            return
+        if runtime.BACKEND == "torch" and self._is_plain() and not self.amsgrad:
+            self._fused_update(left, learning_rate)
+            return
+        grads, variables = map(list, zip(*left, strict=True))
+        super()._backend_update_step(grads, variables, learning_rate)
+
+    def _fused_update(self, pairs, learning_rate):
+        groups = {}
+        for grad, variable in pairs:
+            if self.takes_rows(variable):
                 self.update_step(grad, variable, learning_rate)
                 continue
             decay = self._decays[self._get_variable_index(variable)]

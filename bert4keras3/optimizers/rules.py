@@ -71,12 +71,16 @@ class Rules(Accumulation):
 
     def _backend_apply_gradients(self, grads, trainable_variables):
         moving = [
-            (updates.dense(grad, variable.shape), variable)
+            (self._accepted(grad, variable), variable)
             for grad, variable in zip(grads, trainable_variables, strict=True)
             if not self._settings_of(variable)["frozen"]
         ]
         if moving:
             super()._backend_apply_gradients(*map(list, zip(*moving, strict=True)))
+
+    def _accepted(self, grad, variable):
+        """The gradient in a form that the update takes: one tensor."""
+        return updates.dense(grad, variable.shape)
 
     def _apply_weight_decay(self, variables):
         """Nothing: decay is part of `update_step`, where all of it is known."""

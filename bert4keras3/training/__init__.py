@@ -10,6 +10,7 @@ from bert4keras3.training.averages import EMAEvaluation as EMAEvaluation
 from bert4keras3.training.checkpoint import Checkpoint as Checkpoint
 from bert4keras3.training.cloze import Cloze as Cloze
 from bert4keras3.training.evaluation import Evaluation as Evaluation
+from bert4keras3.training.lazy_rows import LazyRows as LazyRows
 from bert4keras3.training.methods import Method as Method
 from bert4keras3.training.methods import with_methods as with_methods
 from bert4keras3.training.nan_guard import NaNGuard as NaNGuard

@@ -13,8 +13,11 @@ class Method:
     """One piece of a training step. Subclasses write `loss` or `gradients`.
 
     `inner` is what the pieces before this one, and in the end the plain step, do:
-    pieces go together in any number.
+    pieces go together in any number. `only_drops` says that `gradients` computes
+    nothing with them, so that they may be `Rows` as well.
     """
+
+    only_drops = False
 
     def build(self, model):
         """Look at the model once, before the first step."""
@@ -80,14 +83,15 @@ class MethodModel(Model):
             )
         )
         step = self._step_of(data, others, metrics)
+        with autodiff.without_gradients():
+            if not self.optimizer.built:
+                self.optimizer.build(self.trainable_variables)
         grads = self._gradients(step, values)
         changed = [*step.state, *step.metrics]
         variables = [*self.non_trainable_variables, *self.metrics_variables]
         for variable, value in zip(variables, changed, strict=True):
             variable.assign(value)
         with autodiff.without_gradients():
-            if not self.optimizer.built:
-                self.optimizer.build(self.trainable_variables)
             pairs = zip(grads, self.trainable_variables, strict=True)
             kept = [pair for pair in pairs if pair[0] is not None]
             self.optimizer.apply(*map(list, zip(*kept, strict=True)))
@@ -103,9 +107,10 @@ class MethodModel(Model):
             return step.run(values)[0]
 
         loss = _chain("loss", self.methods, step, plain)
+        step.objective = lambda values: loss(values) * step.scale
 
         def plain_gradients(values):
-            _, (grads,) = step.gradients(lambda v: [loss(v) * step.scale], values)
+            _, (grads,) = step.gradients(lambda v: [step.objective(v)], values)
             return grads
 
         return _chain("gradients", self.methods, step, plain_gradients)(values)

@@ -18,6 +18,9 @@ class Step:
     `values` are tensors, one for each of `model.trainable_variables`.
     Passes may be run several times with other values: the seeds of dropout go on from
     pass to pass, while `loss`, `outputs` and the metrics are those of the first one.
+    `objective(values)` is the loss that is differentiated, with what methods add to it
+    and the scale. Tensors that a differentiated function puts into the dict `notes`
+    can be read after it.
     """
 
     def __init__(self, model, data, state, metrics, scale=1.0, count=0, memory=None):
@@ -27,7 +30,8 @@ class Step:
         self.metrics = list(metrics)
         self.scale = scale
         self.count = count
-        self.loss = self.outputs = None
+        self.loss = self.outputs = self.objective = None
+        self.notes = {}
         self._memory = {} if memory is None else memory
 
     def run(self, values, x=None):
@@ -102,10 +106,11 @@ class Step:
 
         def function(values):
             found = losses(values)
-            return found, (self.state, self.metrics, self.loss, self.outputs)
+            after = self.state, self.metrics, self.loss, self.outputs, self.notes
+            return found, after
 
         found, after, grads = autodiff.gradients(function, values, differentiable)
-        self.state, self.metrics, self.loss, self.outputs = after
+        self.state, self.metrics, self.loss, self.outputs, self.notes = after
         return found, grads
 
     def place(self, variable):
@@ -127,7 +132,7 @@ class Step:
         shapes = [tuple(one.shape) for one in keras.tree.flatten(self.x)]
         key = (layer.path, *shapes)
         if key not in self._memory:
-            with Lookups(layer) as lookups:
+            with Lookups(layer, alone=True) as lookups:
                 self.predict([ops.stop_gradient(value) for value in values])
             if any(None in one for one in shapes):  # tensorflow, any length
                 return [ops.zeros_like(rows) for rows in lookups.found]

@@ -23,6 +23,8 @@ class GradualUnfreezing(keras.callbacks.Callback, Method):
     Raises ValueError for an expression that adds no variable, or no epoch 0.
     """
 
+    only_drops = True
+
     def __init__(self, schedule):
         super().__init__()
         if 0 not in schedule:
