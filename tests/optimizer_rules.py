@@ -43,14 +43,18 @@ def lookahead(p, grads, k, alpha, lr=0.01):
     return np.stack(values)
 
 
-def lazy(p, grads, lr=0.01, decay=0.0):
-    """Adam whose rows without gradient stay, with their moments."""
+def lazy(p, grads, lr=0.01, decay=0.0, keras=False):
+    """Adam whose rows without gradient stay, with their moments.
+
+    keras: epsilon is added to the uncorrected root.
+    """
     p, grads = np.float64(p), np.float64(grads)
     moments, values = np.zeros((2, *p.shape)), []
     for t, g in enumerate(grads, 1):
         rows = np.abs(g).sum(-1) > 0
         part = moments[:, rows]
-        step = adam_direction(part, g[rows], t) + decay * p[rows]
+        epsilon = 1e-6 / (1 - 0.999**t) ** 0.5 if keras else 1e-6
+        step = adam_direction(part, g[rows], t, epsilon=epsilon) + decay * p[rows]
         moments[:, rows] = part
         p = p.copy()
         p[rows] -= lr * step
