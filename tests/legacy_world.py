@@ -81,7 +81,7 @@ def build_world(folder):
             home / config_name, model=model, return_keras_model=False, **heads
         )
         for weight in t.model.trainable_weights:  # so that words differ at once
-            if len(weight.shape) > 1 and model != "mt5.1.1":
+            if weight.name == "kernel" and model != "mt5.1.1":
                 weight.assign(10.0 * weight.value)
         t.save_weights_as_checkpoint(str(home / checkpoint))
     _write_data(folder / "data")
