@@ -6,6 +6,24 @@ from bert4keras3.backend.tensors import unit_vectors
 from bert4keras3.layers.base import Layer, fresh, register
 
 
+def pairs_of(vectors, least=0):
+    """The first and the second vectors, (B / 2, D) each, of pairs in `vectors: (B, D)`.
+
+    Rows 2i and 2i + 1 are a pair. Raises ValueError for another rank, an odd number of
+    rows or fewer than `least`.
+    """
+    rows = vectors.shape[0]
+    if len(vectors.shape) != 2 or (rows is not None and (rows % 2 or rows < least)):
+        raise ValueError(
+            "Pairs are vectors (B, D) with an even number of rows, the rows 2i and "
+            f"2i + 1 being a pair{f', and {least} rows' if least else ''}. "
+            f"Received: shape {tuple(vectors.shape)}. Leave padding rows out, or drop "
+            "the last incomplete batch by pairs."
+        )
+    both = ops.reshape(vectors, (-1, 2, vectors.shape[-1]))
+    return both[:, 0], both[:, 1]
+
+
 @register
 class PairFeatures(Layer):
     """What a classifier of pairs reads: u, v and |u - v| of two sentence vectors.
@@ -22,15 +40,7 @@ class PairFeatures(Layer):
         self.product = product
 
     def call(self, inputs):
-        rows = inputs.shape[0]
-        if len(inputs.shape) != 2 or (rows is not None and rows % 2):
-            raise ValueError(
-                "PairFeatures needs vectors (B, D) with an even number of rows, the "
-                "rows 2i and 2i + 1 being a pair. "
-                f"Received: shape {tuple(inputs.shape)}"
-            )
-        pairs = ops.reshape(inputs, (-1, 2, inputs.shape[-1]))
-        u, v = pairs[:, 0], pairs[:, 1]
+        u, v = pairs_of(inputs)
         features = [u, v, ops.abs(u - v)]
         if self.product:
             features.append(u * v)

@@ -6,10 +6,8 @@ B rows, C classes; `...` are further axes, such as the tokens of a text.
 import keras
 from keras import ops
 
-from bert4keras3.backend.losses import class_numbers
+from bert4keras3.backend.losses import class_numbers, log_probabilities
 from bert4keras3.layers.base import register
-
-EPSILON = 1e-7  # the least probability, where a model returns probabilities
 
 
 def rdrop(y_true, y_pred, alpha=4.0, from_logits=False):
@@ -29,7 +27,7 @@ def rdrop(y_true, y_pred, alpha=4.0, from_logits=False):
             f"of rows. Received: y_pred {tuple(y_pred.shape)}. "
             "utils.data.repeat_rows makes such batches."
         )
-    logs = _log_probs(y_pred, from_logits)
+    logs = log_probabilities(y_pred, from_logits)
     pairs = ops.reshape(logs, (-1, 2, *ops.shape(logs)[1:]))
     one, two = pairs[:, 0], pairs[:, 1]
     both = ops.sum((ops.exp(one) - ops.exp(two)) * (one - two), axis=-1)
@@ -44,7 +42,7 @@ def smoothed_crossentropy(y_true, y_pred, smoothing=0.1, from_logits=False):
     parts. Returns float32 (...). A label that is no class raises ValueError, in
     compiled code it gives NaN. https://arxiv.org/abs/1512.00567
     """
-    logs = _log_probs(y_pred, from_logits)
+    logs = log_probabilities(y_pred, from_logits)
     everywhere = -ops.mean(logs, axis=-1)
     return (1 - smoothing) * _crossentropy(y_true, logs) + smoothing * everywhere
 
@@ -64,13 +62,6 @@ def sparse_softmax_crossentropy(y_true, y_pred, topk=10):
         least = ops.top_k(ops.stop_gradient(scores), topk)[0][..., -1:]
         kept = ops.where(scores >= least, scores, float("-inf"))
     return ops.logsumexp(kept, axis=-1) + _crossentropy(y_true, scores)
-
-
-def _log_probs(y_pred, from_logits):
-    y_pred = ops.cast(y_pred, "float32")
-    if from_logits:
-        return ops.log_softmax(y_pred, axis=-1)
-    return ops.log(ops.maximum(y_pred, EPSILON))
 
 
 def _crossentropy(y_true, logs):

@@ -8,6 +8,7 @@ from keras import ops
 
 from bert4keras3.backend.tensors import unit_vectors
 from bert4keras3.layers.base import register
+from bert4keras3.layers.pairs import pairs_of
 
 
 def contrastive_crossentropy(vectors, scale=20.0):
@@ -19,7 +20,6 @@ def contrastive_crossentropy(vectors, scale=20.0):
     be unknown, the backend raises an error of shapes instead.
     https://kexue.fm/archives/7427, https://kexue.fm/archives/8454
     """
-    check_pairs(vectors)
     scores, partner, rows = _cosines(vectors, scale)
     itself = ops.expand_dims(rows, 0) == ops.expand_dims(rows, 1)
     return ops.logsumexp(ops.where(itself, -1e12, scores), axis=-1) - partner
@@ -35,17 +35,16 @@ def flat_nce(vectors, scale=20.0):
     Raises ValueError for an odd number of rows or less than two pairs.
     https://kexue.fm/archives/8586, https://arxiv.org/abs/2107.01152
     """
-    check_pairs(vectors, least=4)
-    scores, partner, rows = _cosines(vectors, scale)
+    scores, partner, rows = _cosines(vectors, scale, least=4)
     same = ops.expand_dims(rows // 2, 0) == ops.expand_dims(rows // 2, 1)
     return ops.logsumexp(ops.where(same, -1e12, scores), axis=-1) - partner
 
 
-def _cosines(vectors, scale):
+def _cosines(vectors, scale, least=0):
     """Scaled cosines (B, B), those of the partners (B,), and row numbers (B,)."""
     z = unit_vectors(vectors)
-    pairs = ops.reshape(z, (-1, 2, z.shape[-1]))
-    partner = ops.repeat(ops.sum(pairs[:, 0] * pairs[:, 1], axis=-1), 2)
+    u, v = pairs_of(z, least)
+    partner = ops.repeat(ops.sum(u * v, axis=-1), 2)
     scores = scale * ops.matmul(z, ops.transpose(z))
     return scores, scale * partner, ops.arange(ops.shape(z)[0])
 
@@ -123,15 +122,3 @@ class SimilarityDistillation(keras.losses.Loss):
 
     def get_config(self):
         return {**super().get_config(), "scale": self.scale}
-
-
-def check_pairs(vectors, least=0):
-    """ValueError unless vectors are (B, D), B even and not below `least`."""
-    rows = vectors.shape[0]
-    if len(vectors.shape) != 2 or (rows is not None and (rows % 2 or rows < least)):
-        raise ValueError(
-            "A loss of pairs needs vectors (B, D) with an even number of rows, the "
-            f"rows 2i and 2i + 1 being a pair{f', and {least} rows' if least else ''}. "
-            f"Received: shape {tuple(vectors.shape)}. Leave padding rows out, or drop "
-            "the last incomplete batch by pairs."
-        )

@@ -10,7 +10,7 @@ from bert4keras3.backend import runtime
 from bert4keras3.backend.losses import log_one_plus_sum
 from bert4keras3.backend.tensors import unit_vectors
 from bert4keras3.layers.base import register
-from bert4keras3.losses.contrastive import check_pairs
+from bert4keras3.layers.pairs import pairs_of
 
 
 def cosent(y_true, y_pred, scale=20.0):
@@ -30,9 +30,8 @@ def cosent(y_true, y_pred, scale=20.0):
     if len(y_pred.shape) == 2 and y_pred.shape[-1] == 1:
         scores, per_pair = ops.cast(y_pred[:, 0], "float32"), 1
     else:
-        check_pairs(y_pred)
-        pairs = ops.reshape(unit_vectors(y_pred), (-1, 2, y_pred.shape[-1]))
-        scores, per_pair = scale * ops.sum(pairs[:, 0] * pairs[:, 1], axis=-1), 2
+        u, v = pairs_of(unit_vectors(y_pred))
+        scores, per_pair = scale * ops.sum(u * v, axis=-1), 2
     labels, good = _of_pairs(y_true, scores, per_pair)
     lower = ops.expand_dims(labels, 1) < ops.expand_dims(labels, 0)
     gaps = ops.expand_dims(scores, 1) - ops.expand_dims(scores, 0)

@@ -9,6 +9,7 @@ from bert4keras3.checkpoints.formats import open_checkpoint, write_checkpoint
 from bert4keras3.layers import Dense
 from bert4keras3.models import adapters
 from bert4keras3.models.saving import to_numpy
+from bert4keras3.utils.checks import nearest
 
 METADATA = "bert4keras3.adapter"
 _LORA = ("lora_kernel_a", "lora_kernel_b")
@@ -144,10 +145,10 @@ def _expected_shapes(model, settings, kept, fresh):
 
 def _check_shapes(path, found, expected):
     for name in found.keys() - expected.keys():
-        near = adapters.nearest(name, expected)
+        near = nearest(name, expected)
         raise CheckpointError(f"{path}: the model has no place for {name!r}. {near}")
     for name in expected.keys() - found.keys():
-        near = adapters.nearest(name, found)
+        near = nearest(name, found)
         raise CheckpointError(f"{path}: {name!r}, trained here, is missing. {near}")
     for name, shape in found.items():
         if tuple(shape) != expected[name]:

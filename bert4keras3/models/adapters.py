@@ -1,11 +1,9 @@
 """Training little of a model: matrices of a low rank, or rows of prompt tokens."""
 
-import difflib
-
 from bert4keras3.layers import Dense, Embedding
 from bert4keras3.layers.adapters import adapted_layers
 from bert4keras3.models.weights import named_variables
-from bert4keras3.utils.checks import as_list, as_regex
+from bert4keras3.utils.checks import as_list, as_regex, nearest
 
 # Queries and values of attention, as in the paper; the one projection of a GAU.
 LORA_TARGETS = r"/(q|v|i)$"
@@ -123,12 +121,6 @@ def matching(patterns, paths, argument):
             raise ValueError(f"{argument}: {pattern!r} is found in no path. {near}")
         found += [path for path in own if path not in found]
     return found
-
-
-def nearest(name, paths):
-    """Sentence with the paths that look most like a name or an expression."""
-    near = difflib.get_close_matches(name, list(paths), n=3, cutoff=0.3)
-    return f"The nearest are: {', '.join(near or list(paths)[:3]) or 'none'}."
 
 
 def layers_of(model):

@@ -137,9 +137,10 @@ class AdaFactor(Rules, _AdaFactorNumbers):
             [one.path for one in variables],
             "exclude_from_parameter_scale",
         )
+        pairs = zip(self._settings.value, excluded, strict=True)
         self._scaled = tuple(
             self.multiply_by_parameter_scale and settings["scale"] and not is_excluded
-            for settings, is_excluded in zip(self._settings.all, excluded, strict=True)
+            for settings, is_excluded in pairs
         )
 
     def get_config(self):

@@ -28,7 +28,7 @@ class AdamBase(Rules):
         if self.built:
             return
         super().build(variables)
-        for variable, settings in zip(variables, self._settings.all, strict=True):
+        for variable, settings in zip(variables, self._settings.value, strict=True):
             if settings["lazy"] and (len(variable.shape) < 2 or self.amsgrad):
                 raise ValueError(
                     "The setting lazy needs a variable of rank 2 or more, and no "

@@ -3,6 +3,7 @@
 from keras import ops
 
 from bert4keras3.backend import updates
+from bert4keras3.backend.untracked import Untracked
 from bert4keras3.optimizers.accumulation import check_readable
 
 
@@ -134,7 +135,7 @@ class ExponentialMovingAverage:
             )
         share = 1.0 - self.ema_momentum**count if bias_correction else 1.0
         old = [updates.owned(variable) for variable in self._trainable_variables]
-        self._training_weights = (count, _Kept(old))
+        self._training_weights = (count, Untracked(old))
         for variable, average in self._pairs():
             variable.assign(updates.owned(average) / share)
 
@@ -146,7 +147,7 @@ class ExponentialMovingAverage:
         check_readable(self._iterations, "reset_old_weights()")
         if not self._training_weights:
             raise RuntimeError("reset_old_weights() follows apply_ema_weights().")
-        kept = self._training_weights[1].values
+        kept = self._training_weights[1].value
         self._training_weights = None
         for variable, value in zip(self._trainable_variables, kept, strict=True):
             variable.assign(value)
@@ -156,10 +157,3 @@ class ExponentialMovingAverage:
 
     def get_config(self):
         return {**super().get_config(), "ema_momentum": self.ema_momentum}
-
-
-class _Kept:
-    """Values that Keras does not look into."""
-
-    def __init__(self, values):
-        self.values = values

@@ -1,11 +1,9 @@
 """Rules over the paths of variables: reading, checking, resolving them."""
 
-import difflib
 import numbers
-import re
 import warnings
 
-from bert4keras3.utils.checks import as_regex
+from bert4keras3.utils.checks import as_regex, nearest
 
 DEFAULTS = {
     "lr": 1.0,
@@ -42,7 +40,7 @@ class RuleBook:
                 raise ValueError(
                     f"The rule {(regex.pattern, settings)} matches no trainable "
                     "variable (frozen ones are none: leave their rules out). "
-                    f"{_closest(regex.pattern, paths)}"
+                    f"{nearest(regex.pattern, paths)}"
                 )
         return [self._settings(path) for path in paths]
 
@@ -88,12 +86,6 @@ def _check_value(pattern, name, value):
             f"The rule {pattern!r}: {name} is a factor, a number >= 0. "
             f"Received: {value!r}"
         )
-
-
-def _closest(pattern, paths):
-    words = re.sub(r"[^\w/-]", "", pattern)
-    close = difflib.get_close_matches(words, paths, n=3, cutoff=0.0)
-    return f"Close paths: {close}"
 
 
 def matches(patterns, paths, argument):

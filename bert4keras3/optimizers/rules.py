@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from bert4keras3.backend import updates
+from bert4keras3.backend.untracked import Untracked
 from bert4keras3.optimizers.accumulation import Accumulation
 from bert4keras3.optimizers.rulebook import RuleBook
 
@@ -41,10 +42,10 @@ class Rules(Accumulation):
             return
         super().build(variables)
         paths = [one.path for one in variables]
-        self._settings = _Settings(self._book.resolve(paths))
+        self._settings = Untracked(self._book.resolve(paths))
         self._decays = tuple(
             float(self._decay_of(variable) or 0.0) * settings["decay"]
-            for variable, settings in zip(variables, self._settings.all, strict=True)
+            for variable, settings in zip(variables, self._settings.value, strict=True)
         )
 
     def _decay_of(self, variable):
@@ -57,7 +58,7 @@ class Rules(Accumulation):
         return self.weight_decay
 
     def _settings_of(self, variable):
-        return self._settings.all[self._get_variable_index(variable)]
+        return self._settings.value[self._get_variable_index(variable)]
 
     def _factor_of(self, variable):
         """What the learning rate of one variable is multiplied by, a number."""
@@ -94,13 +95,6 @@ class Rules(Accumulation):
 
     def get_config(self):
         return {**super().get_config(), "rules": self._book.config()}
-
-
-class _Settings:
-    """A holder that Keras does not look into."""
-
-    def __init__(self, all):
-        self.all = all
 
 
 def decayed(variable, rate, decay):

@@ -63,9 +63,11 @@ class IntegratedGradients:
         for point, weight in self.rule:
             point = ops.convert_to_tensor(point, "float32")
             parts = self._gradients(x, target, ways, point)
-            parts = [float(weight) * ops.convert_to_numpy(part) for part in parts]
-            pairs = parts if total is None else zip(total, parts, strict=True)
-            total = parts if total is None else [a + b for a, b in pairs]
+            parts = [float(weight) * part for part in parts]
+            if total is not None:
+                parts = [a + b for a, b in zip(total, parts, strict=True)]
+            total = parts
+        total = [ops.convert_to_numpy(part) for part in total]
         return total[0] if len(total) == 1 else total
 
     def _first(self, x):

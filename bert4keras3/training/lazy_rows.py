@@ -5,7 +5,7 @@ from keras import ops
 from bert4keras3.backend.lookups import Lookups
 from bert4keras3.backend.rows import Rows
 from bert4keras3.training.adversarial import lookup_layer
-from bert4keras3.training.methods import Method, needs_plain_step
+from bert4keras3.training.methods import Method, must_be_first
 
 
 class LazyRows(Method):
@@ -24,7 +24,7 @@ class LazyRows(Method):
         self.layer = layer
 
     def build(self, model):
-        needs_plain_step(self, model, loss=True)
+        must_be_first(self, model)
         self._embedding = lookup_layer(model, self.layer)
         self._table = self._embedding.frozen_weight
         for method in model.methods[1:]:

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from bert4keras3.backend import Model, autodiff
+from bert4keras3.backend.untracked import Untracked
 from bert4keras3.training.step import Step
 
 
@@ -44,13 +45,14 @@ class MethodModel(Model):
     def __init__(self, model, methods):
         super().__init__(inputs=model.input, outputs=model.output, name=model.name)
         self.methods = methods
-        self._memory = {"model": model}
+        self._memory = {}
+        self._inside = Untracked(model)
         for method in methods:
             method.build(self)
 
     def save(self, filepath, *args, **kwargs):
         """Save the model inside, without the methods, which are for training alone."""
-        self._memory["model"].save(filepath, *args, **kwargs)
+        self._inside.value.save(filepath, *args, **kwargs)
 
     def train_step(self, *args):
         return self._pure_step(*args) if len(args) == 2 else self._step(*args)
@@ -162,20 +164,11 @@ def _around(method, step, inner):
     return lambda values: method(step, values, inner)
 
 
-def needs_plain_step(method, model, loss=False):
-    """ValueError unless `method` is the innermost one: it replaces the plain step.
-
-    loss: as is the gradient it takes, so that no method may change the loss.
-    """
-    changing = [m for m in model.methods if type(m).loss is not Method.loss]
+def must_be_first(method, model):
+    """ValueError unless `method` is the innermost one: it replaces the plain step."""
     name = type(method).__name__
     if model.methods[0] is not method:
         raise ValueError(
             f"{name} must be the first method: with_methods(model, {name}(...), ...). "
             f"Received: {[type(one).__name__ for one in model.methods]}"
-        )
-    if not loss and changing:
-        raise ValueError(
-            f"{name} takes the losses of the tasks one by one, so that it does not go "
-            f"with {type(changing[0]).__name__}, which changes their sum."
         )

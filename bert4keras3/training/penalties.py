@@ -8,7 +8,7 @@ from bert4keras3.backend.lookups import Lookups
 from bert4keras3.backend.losses import kl_divergence
 from bert4keras3.backend.tensors import unit_vectors
 from bert4keras3.training.adversarial import lookup_layer
-from bert4keras3.training.methods import Method, needs_plain_step
+from bert4keras3.training.methods import Method, must_be_first
 
 
 class GradientPenalty(Method):
@@ -132,7 +132,7 @@ class RDrop(Method):
         self.from_logits = from_logits
 
     def build(self, model):
-        needs_plain_step(self, model, loss=True)
+        must_be_first(self, model)
 
     def loss(self, step, values, inner):
         losses, outputs = zip(step.run(values), step.run(values), strict=True)

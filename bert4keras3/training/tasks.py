@@ -1,9 +1,8 @@
 """Several losses, balanced by their gradients: `TaskBalance`."""
 
-
 from keras import ops
 
-from bert4keras3.training.methods import Method, needs_plain_step
+from bert4keras3.training.methods import Method, must_be_first
 from bert4keras3.utils.checks import as_regex
 
 MODES = ("inverse_norm", "min_norm", "main_first")
@@ -38,7 +37,13 @@ class TaskBalance(Method):
         self.shared = shared
 
     def build(self, model):
-        needs_plain_step(self, model)
+        must_be_first(self, model)
+        changing = [m for m in model.methods if type(m).loss is not Method.loss]
+        if changing:
+            raise ValueError(
+                "TaskBalance takes the losses of the tasks one by one, so that it does "
+                f"not go with {type(changing[0]).__name__}, which changes their sum."
+            )
         paths = [variable.path for variable in model.trainable_variables]
         self._places = range(len(paths))
         if self.shared is not None:

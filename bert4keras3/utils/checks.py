@@ -1,5 +1,6 @@
 """Checks of what callers pass."""
 
+import difflib
 import re
 
 
@@ -28,3 +29,10 @@ def as_regex(pattern, argument):
         raise ValueError(
             f"{argument}: {pattern!r} is no regular expression ({error})."
         ) from error
+
+
+def nearest(name, paths):
+    """Sentence with the paths that look most like a name or an expression."""
+    words = re.sub(r"[^\w/-]", "", name)
+    near = difflib.get_close_matches(words, list(paths), n=3, cutoff=0.0)
+    return f"The nearest are: {', '.join(near) or 'none'}."
