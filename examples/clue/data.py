@@ -1,4 +1,4 @@
-"""Finding and reading CLUE's official files; every error names the file and the line."""
+"""Finding and reading CLUE's official files: errors name the file and the line."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
