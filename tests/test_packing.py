@@ -1,6 +1,5 @@
 """Packed rows give what the texts give alone, in every family that packs."""
 
-import keras
 import numpy as np
 import pytest
 from family_cases import CASES
