@@ -15,7 +15,7 @@ ENCODERS = {
     for name in sorted(CASES, reverse=True)
     if "with_first_token" not in find(name).unsupported
 }
-SOON = ("bert", "roformer", "nezha", "gau_alpha", "deberta-v2", "t5_encoder")
+SOON = ("bert", "roformer", "nezha", "gau", "deberta-v2", "t5.1.0_encoder")
 every = pytest.mark.parametrize(
     "family",
     [
@@ -26,7 +26,7 @@ every = pytest.mark.parametrize(
 
 
 def test_families_are_what_they_were():
-    assert set(SOON) <= set(ENCODERS.values()) and len(ENCODERS) >= 18
+    assert set(SOON) <= set(ENCODERS.values()) and len(ENCODERS) >= 16
 
 
 @every
