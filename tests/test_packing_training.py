@@ -53,7 +53,9 @@ def trained(model, *batch):
     return [b - a for a, b in zip(before, after, strict=True)]
 
 
-@pytest.mark.parametrize("family", ["bert", "roformer"])
+@pytest.mark.parametrize(
+    "family", [pytest.param("bert", marks=pytest.mark.slow), "roformer"]
+)
 def test_gradients(family):
     """Packed texts have the gradients of the same texts one a row."""
     found, changes = texts(2), []
