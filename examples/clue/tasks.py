@@ -2,7 +2,7 @@
 
 import importlib
 
-NAMES = {"afqmc": "AFQMC", "tnews": "TNEWS"}
+NAMES = {"afqmc": "AFQMC", "tnews": "TNEWS", "c3": "C3", "chid": "ChID"}
 
 
 def find_task(name: str) -> type:
