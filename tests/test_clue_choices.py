@@ -21,7 +21,7 @@ def test_smoke(name, tiny_checkpoint, tmp_path):
     assert result["samples"]["train"] == 12
     assert set(answers) == {f"{name}10_predict.json", f"{name}11_predict.json"}
     for path, submission in task.test_files().items():
-        assert check_submission(name, path, tmp_path / submission) > 10
+        assert check_submission(name, path, tmp_path / submission) > 2
 
 
 def test_all_texts_of_a_sample_are_neighbours():
@@ -55,7 +55,7 @@ def test_options_are_scored_alone_and_come_back_in_order(tiny_checkpoint):
         def predict_on_batch(self, inputs):
             return inputs[0].sum(axis=1, keepdims=True) / 1000
 
-    samples = task.split("dev")
+    samples = task.split("dev")[-12:]
     features = task.encode(samples)
     assert {len(texts) for texts, _ in features} == {2, 3, 4}
     for (texts, _), found in zip(features, task.predict(Sum(), features), strict=True):

@@ -22,7 +22,7 @@ def test_every_set_is_read(name, tiny_checkpoint):
     assert path.name == "test_public.json" and submission == "public.json"
     test = task.read(path, labelled=False)
     assert min(len(train), len(dev), len(test)) >= 8
-    assert {one.label for one in train} >= {0, 1}
+    assert len({one.label for one in train}) >= 2
     assert all(one.label is None and one.id is not None for one in test)
     assert len(task.encode(dev)) == len(dev)
     assert len(task.answers(dev, task.majority(train, dev))) == len(dev)

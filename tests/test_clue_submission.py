@@ -64,7 +64,7 @@ BAD = [
     ("tnews", swap(3, '{"id": 2, "label": "105"}'), "line 3: the label '105'"),
     ("tnews", swap(3, '{"id": 99, "label": "100"}'), "line 3: the id '99' is not in"),
     ("tnews", swap(3, '{"label": "100"}'), "line 3: .*'id'"),
-    ("tnews", lambda x: x.append(x[1]), "the id .* is in line 2 too"),
+    ("tnews", lambda x: x.append(x[1]), r"line \d+: the id .* in line 2 too"),
     ("tnews", swap(4, '{"id": 3, "lab'), "line 4: no JSON"),
     ("chid", swap(3, '"#idiom999999#": 1,'), "line 3: the id '#idiom999999#' is not"),
     ("chid", lambda x: x.insert(3, x[1]), "line 4: the id .* is in line 2 too"),
