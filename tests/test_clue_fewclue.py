@@ -28,8 +28,9 @@ def test_every_set_is_read(name, tiny_checkpoint):
     assert len(task.answers(dev, task.majority(train, dev))) == len(dev)
 
 
-@pytest.mark.parametrize("name", ["chid"])
-def test_fine_tuning(name, tiny_checkpoint, tmp_path):
+@slow_on(*COMPILED)
+def test_fine_tuning(tiny_checkpoint, tmp_path):
+    name = "chid"
     given = ["--checkpoint", str(tiny_checkpoint), "--output", str(tmp_path)]
     results = fewclue.main(["--smoke", "--tasks", name, *given])
     scores = results[name, 0]
