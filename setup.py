@@ -34,9 +34,10 @@ setup(
         "sentencepiece": ["sentencepiece>=0.2"],
         "serve": ["fastapi", "uvicorn"],
         "scores": ["rouge-chinese", "sacrebleu"],
+        "clue": ["scipy", "matplotlib"],
         "dev": [
             *("pytest", "ruff", "transformers", "sentencepiece>=0.2"),
-            *("rouge-chinese", "sacrebleu"),
+            *("rouge-chinese", "sacrebleu", "scipy", "matplotlib"),
             *("fastapi", "uvicorn", "httpx"),
         ],
     },
