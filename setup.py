@@ -36,7 +36,7 @@ setup(
         "scores": ["rouge-chinese", "sacrebleu"],
         "dev": [
             *("pytest", "ruff", "transformers", "sentencepiece>=0.2"),
-            *("rouge-chinese", "sacrebleu"),
+            *("rouge-chinese", "sacrebleu", "scikit-learn", "seqeval"),
             *("fastapi", "uvicorn", "httpx"),
         ],
     },
