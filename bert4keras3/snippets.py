@@ -15,6 +15,8 @@ from bert4keras3.utils.misc import insert_arguments as insert_arguments
 from bert4keras3.utils.misc import is_one_of as is_one_of
 from bert4keras3.utils.misc import softmax as softmax
 from bert4keras3.utils.misc import to_array as to_array
+from bert4keras3.utils.packing import PackedGenerator as PackedGenerator
+from bert4keras3.utils.packing import Unpacked as Unpacked
 from bert4keras3.utils.padding import LENGTHS as LENGTHS
 from bert4keras3.utils.padding import LengthBuckets as LengthBuckets
 from bert4keras3.utils.padding import sequence_padding as sequence_padding

@@ -35,7 +35,8 @@ class MultiHeadAttention(Layer):
     Called with `x: (B, T, E)` for self-attention or a list [q, k, v, ...]:
     visible: bool (B|1, 1|H, T|1, S); keys beyond its length are a prefix that every
     query sees, fewer queries than its rows are the first ones; bias: float, added to
-    the scores; rotary: table (B|1, T, K) for queries and keys; relative: (T, S, K) or
+    the scores; rotary: table (B|1, T, K) for queries and keys, or (that of
+    the queries, that of the keys); relative: (T, S, K) or
     (B, T, S, K) for scores and values; residual: scores of the layer below
     (RealFormer, https://arxiv.org/abs/2012.11747).
     The bert4keras form also works: [q, k, v, (attention bias or bool mask),
@@ -140,12 +141,14 @@ class MultiHeadAttention(Layer):
     def project(self, q, k=None, v=None, rotary=None):
         """Return queries (B, T, H, K), keys (B, S, G, K), values (B, S, G, D).
 
-        q: (B, T, E); k, v: (B, S, E), by default q; rotary: table (B|1, T, K).
+        q: (B, T, E); k, v: (B, S, E), by default q; rotary: table (B|1, T, K), or
+        one for the queries and one for the keys.
         """
         k, v = q if k is None else k, self.project_values(q if v is None else v)
         q, k = self.project_queries(q), self.project_keys(k)
         if rotary is not None:
-            q, k = self.rotated(q, rotary), self.rotated(k, rotary)
+            own, theirs = rotary if isinstance(rotary, (list, tuple)) else (rotary,) * 2
+            q, k = self.rotated(q, own), self.rotated(k, theirs)
         return q, k, v
 
     def attended(self, q, k, v, terms, training=False):

@@ -8,7 +8,6 @@ from bert4keras3.layers import (
     Dropout,
     Embedding,
     FeedForward,
-    FirstToken,
     LayerNormalization,
     MultiHeadAttention,
 )
@@ -123,12 +122,13 @@ class Blocks:
     def apply_main_layers(self, inputs, index, first=False):
         """One block: attention and feed-forward, each with residual and norm.
 
-        first: compute the block's output for the first token only, (B, 1, D).
+        first: compute the block's output for first tokens only, (B, 1, D) or, of
+        packed texts, (B, N, D).
         """
         name = self.layer_name(index, "MultiHeadSelfAttention")
         x, keys = inputs, None
         if first:
-            x = self.get(FirstToken, "Pooler-Query", keepdims=True)(inputs)
+            x = self.first_tokens(inputs, "Pooler-Query")
             keys = self.norm(inputs, name + "-Norm") if self.pre_norm else inputs
         x = self.sublayer(x, name, lambda x: self.attend(x, index, name, keys))
         name = self.layer_name(index, "FeedForward")

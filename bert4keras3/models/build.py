@@ -17,6 +17,7 @@ _BUILD_ARGUMENTS = (
     "layer_norm_cond_hidden_act",
     "additional_input_layers",
     "recompute",
+    "packed",
 )
 
 

@@ -9,7 +9,8 @@ class Context:
     """Tensors computed once per pass and handed to every block.
 
     ids: (B, T) token ids; segments: (B, T) or None; positions: (B, T) or None for
-    0..T-1; visible: bool (B|1, 1, T|1, S); rotary: (B|1, T, K) or None;
+    0..T-1; visible: bool (B|1, 1, T|1, S); rotary: (B|1, T, K), one for the
+    queries and one for the keys, or None;
     relative: (T, S, K), positions inside scores and values (NEZHA), or None;
     bias: (B|1, H|1, T, S), added to every score (T5), or None;
     cond: (B, C), the condition of every LayerNormalization, or None;
@@ -19,6 +20,7 @@ class Context:
     activation; "states", all heads, but of the scores what they are computed from;
     memory: (B, S, D), what a decoder reads: the encoder's output; memory_visible:
     bool (B, 1, 1, S) or None; memory_bias: (1, H, T, S), added to its scores, or None;
+    starts: (B, N), where the texts of packed rows begin, or None;
     table: (E, V), the table of the logits turned round, for one token after another;
     cache: None while building; a decoding cache takes over `attend`, `attend_memory`.
     """
@@ -37,6 +39,7 @@ class Context:
     memory: Any = None
     memory_visible: Any = None
     memory_bias: Any = None
+    starts: Any = None
     table: Any = None
     cache: Any = None
 

@@ -103,6 +103,11 @@ class Decoding:
                 "head and a causal mask. Build it with application='lm' or 'unilm', "
                 "or, for a family that is a language model, without with_lm=False."
             )
+        if self.packed:
+            raise ValueError(
+                f"This {type(self).__name__} is built with packed=True, rows of "
+                "several texts, and cannot generate: build it without packed."
+            )
         return self
 
     reads_memory = False  # a decoder does: of an encoder, with cross-attention

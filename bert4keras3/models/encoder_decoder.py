@@ -19,6 +19,7 @@ _NEVER = {
     "segment_vocab_size": "there is no table of segments",
     "residual_attention_scores": "self- and cross-attention scores differ in shape",
 }
+_WHOLE = {**_NEVER, "with_first_token": "a decoder has no token for a whole text"}
 
 
 def mapping_names(bias=True):
@@ -76,6 +77,7 @@ class Decoder(Side):
     """
 
     side = "Decoder"
+    unsupported = _WHOLE
     reads_memory = True
     visibility = "lm"
 
@@ -157,7 +159,7 @@ class EncoderDecoder(Transformer):
 
     encoder_class = Encoder
     decoder_class = Decoder
-    unsupported = _NEVER
+    unsupported = _WHOLE
 
     def __init__(self, config=None, layers=None, prefix=None, name=None, **kwargs):
         config = read_config(config)

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from bert4keras3.backend.activations import get_activation
-from bert4keras3.layers import Dense, Embedding, FirstToken, ScaleOffset
+from bert4keras3.layers import Dense, Embedding, ScaleOffset
 
 
 def activation_of(option, default):
@@ -26,8 +26,8 @@ def hidden_activation(t, option):
 
 
 def pooled(t, x):
-    """First token through a dense layer: (B, T, D) -> (B, D)."""
-    x = t.get(FirstToken, "Pooler")(x)
+    """First token through a dense layer: (B, T, D) -> (B, D), packed (B, N, D)."""
+    x = t.text_vectors(x, "Pooler")
     layer = t.get(
         Dense,
         "Pooler-Dense",

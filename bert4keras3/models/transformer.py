@@ -17,6 +17,7 @@ from bert4keras3.models.config import ModelConfig
 from bert4keras3.models.config_files import read_config
 from bert4keras3.models.context import Context
 from bert4keras3.models.decoding import Decoding
+from bert4keras3.models.packing import Packing
 from bert4keras3.models.weights import Weights
 
 _MASK_NAMES = {
@@ -26,7 +27,7 @@ _MASK_NAMES = {
 }
 
 
-class Transformer(Blocks, Decoding, Assembly, Adapters, Weights):
+class Transformer(Blocks, Decoding, Packing, Assembly, Adapters, Weights):
     """Base of all families: a post-norm encoder unless a family says otherwise.
 
     config: path, folder or dict of the config (see `ModelConfig.load`); layers:
@@ -43,7 +44,7 @@ class Transformer(Blocks, Decoding, Assembly, Adapters, Weights):
     config_keys = {}  # {key of a published config: our field}
     defaults = {}  # defaults of ModelConfig's fields that differ from BERT's
     visibility = "encoder"
-    options = {"residual_attention_scores": False}
+    options = {"residual_attention_scores": False, "with_first_token": False}
     unsupported = {}
     ignored_keys = frozenset()
 
@@ -137,6 +138,7 @@ class Transformer(Blocks, Decoding, Assembly, Adapters, Weights):
         additional_input_layers=None,
         awaiting_weights=False,
         recompute=False,
+        packed=False,
     ):
         """Create inputs, layers and `self.model`; a second call does nothing.
 
@@ -145,7 +147,8 @@ class Transformer(Blocks, Decoding, Assembly, Adapters, Weights):
         of every LayerNormalization; additional_input_layers: Input or list of Inputs
         those come from; awaiting_weights: leave kernels zero, `load` follows;
         recompute: keep little of a block for its gradient and compute it again, which
-        takes less memory and more time (https://arxiv.org/abs/1604.06174).
+        takes less memory and more time (https://arxiv.org/abs/1604.06174); packed:
+        one more input, Input-Start (B, N): rows of several texts, see `Packing`.
         """
         if self.model is not None:
             return
@@ -159,8 +162,12 @@ class Transformer(Blocks, Decoding, Assembly, Adapters, Weights):
             layer_norm_cond_hidden_size,
             layer_norm_cond_hidden_act or "linear",
         ]
+        self.check_first_token()
         inputs = self.get_inputs()
         inputs = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        self.packed = bool(packed)
+        if self.packed:
+            inputs.append(self.start_input())
         self.set_inputs(inputs, additional_input_layers)
         self.ctx = self.context(inputs)
         self._check_caches()
@@ -182,19 +189,24 @@ class Transformer(Blocks, Decoding, Assembly, Adapters, Weights):
 
     def call(self, inputs):
         """Embeddings, blocks, heads: the one forward of the family."""
-        return self.apply_final_layers(self.trunk(inputs))
+        x = self.apply_final_layers(self.trunk(inputs))
+        return self.text_vectors(x, "First-Token") if self.with_first_token else x
 
     def trunk(self, inputs):
         """Embeddings and blocks -> what the heads read, (B, T, D)."""
         x = self.apply_embeddings(inputs)
         for index in range(self.num_hidden_layers):
             before, x = x, self.apply_main_layers(x, index)
-        if self.model is None and self.only_first_token():
+        if not self.only_first_token():
+            return x
+        if self.model is None:
             # The heads look at one token: let the last block compute just that one.
             # The whole block stays in the graph under its names, but a model whose
             # output is the head never runs it.
-            x = self.apply_main_layers(before, self.num_hidden_layers - 1, first=True)
-        return x
+            with self.first_queries():
+                last = self.num_hidden_layers - 1
+                return self.apply_main_layers(before, last, first=True)
+        return self.first_tokens(x, "Pooler-Query") if self.packed else x
 
     def only_first_token(self):
         """Whether the heads read nothing but the first token of the last block."""
@@ -216,13 +228,19 @@ class Transformer(Blocks, Decoding, Assembly, Adapters, Weights):
 
     def context(self, inputs):
         """Compute what all blocks share from the list of inputs."""
+        starts = None
+        if self.packed:
+            self.check_starts(inputs)
+            *inputs, starts = inputs
         ids, *rest = inputs
         segments = rest.pop(0) if self.segment_vocab_size and rest else None
         custom = self.config.options.get("custom_position_ids") and rest
         ctx = Context(ids, segments, positions=rest.pop(0) if custom else None)
-        ctx.inputs = inputs
+        ctx.inputs, ctx.starts = inputs, starts
+        if self.packed:
+            ctx.positions = self.packed_positions(ids, starts)
         ctx.cond = self.layer_norm_conds[0]
-        ctx.visible = self.attention_mask(ids, segments)
+        ctx.visible = self.attention_mask(ids, segments, starts)
         return self.placed(ctx)
 
     def placed(self, ctx, keys=None):
@@ -236,8 +254,8 @@ class Transformer(Blocks, Decoding, Assembly, Adapters, Weights):
         ctx.bias = self.position.bias(*where)
         return ctx
 
-    def attention_mask(self, ids, segments):
-        """Visibility matrix of the whole pass, from ids and segments (B, T)."""
+    def attention_mask(self, ids, segments, starts=None):
+        """Visibility matrix of the whole pass, from ids, segments (B, T), starts."""
         if self.visibility == "unilm" and segments is None:
             raise ValueError(
                 f"application='unilm' of {type(self).__name__} needs segment ids, but "
@@ -251,6 +269,7 @@ class Transformer(Blocks, Decoding, Assembly, Adapters, Weights):
             kind=self.visibility,
             segments_mask=shared and segments is not None,
             pad_token_id=self.pad_token_id,
+            packed=self.packed,
         )
         needed = segments is not None and (shared or self.visibility == "unilm")
-        return layer([ids, segments] if needed else ids)
+        return layer(self.simplify([ids, segments if needed else None, starts]))

@@ -46,7 +46,7 @@ class BucketedGenerator(DataGenerator):
 
     def recorded(self, state: dict | None = None) -> Passes:
         """See `DataGenerator.recorded`; the samples need numbers."""
-        if self.steps is None:
+        if not hasattr(self.data, "__len__"):
             raise TypeError(
                 "A checkpoint notes the samples that wait for the next pass by their "
                 f"numbers, and {type(self.data).__name__} has none. Pass data with "
@@ -86,7 +86,7 @@ class BucketedGenerator(DataGenerator):
 
     def _shuffled_pairs(self) -> Iterator[tuple]:
         """(number of the sample, encoded sample), None without numbers, shuffled."""
-        if self.steps is None or not len(self.data):
+        if not hasattr(self.data, "__len__") or not len(self.data):
             yield from ((None, pair) for pair in self._encoded(random=True))
         else:
             yield from map(self.numbered, self._order())

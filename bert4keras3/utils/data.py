@@ -64,6 +64,8 @@ class DataGenerator:
     drop_remainder: leave out the last incomplete batch of every pass.
     """
 
+    noted = ()  # further attributes that a checkpoint compares, see `Passes`
+
     def __init__(
         self,
         data,
@@ -140,7 +142,7 @@ class DataGenerator:
 
     def _shuffled(self) -> Iterator:
         """One pass in random order; without len() through a shuffle buffer."""
-        if self.steps is not None:
+        if hasattr(self.data, "__len__"):
             yield from (self.data[number] for number in self._order())
             return
         buffer, filled = [], False

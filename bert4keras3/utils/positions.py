@@ -39,6 +39,7 @@ class Passes:
             "batch_size": generator.batch_size,
             "generator": type(generator).__name__,
             "own seed": generator.rng is not np.random,
+            **{name: getattr(generator, name) for name in generator.noted},
         }
         self.start = state
         self.made = self.wanted = 0  # batches made, and those to leave out of them

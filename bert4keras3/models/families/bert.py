@@ -106,19 +106,17 @@ class BERT(Transformer):
 
     def only_first_token(self):
         """True when the pooler is the only head and nothing reads the other tokens."""
-        overridden = (
-            any(
-                getattr(type(self), hook) is not getattr(Transformer, hook)
-                for hook in ("apply_main_layers", "attend", "compute_attention_bias")
-            )
-            or type(self).apply_final_layers is not BERT.apply_final_layers
+        overridden = any(
+            getattr(type(self), hook) is not getattr(Transformer, hook)
+            for hook in ("apply_main_layers", "attend", "compute_attention_bias")
         )
-        return (
-            not overridden
-            and bool(self.with_pool or self.with_nsp)
-            and not self.with_mlm
-            and not self.residual_attention_scores
-        )
+        if overridden or self.residual_attention_scores:
+            return False
+        final = type(self).apply_final_layers
+        if self.with_first_token:  # without heads ours hand the tokens on as they are
+            return final.__module__.startswith("bert4keras3.")
+        pooled = final is BERT.apply_final_layers and (self.with_pool or self.with_nsp)
+        return bool(pooled and not self.with_mlm)
 
     def apply_final_layers(self, inputs):
         """Heads on the last hidden states: [pooled or NSP][, MLM], or the states."""
