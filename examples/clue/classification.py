@@ -25,7 +25,8 @@ class Classification(Task):
     """A task that asks for one of `labels`, told from the first token's vector.
 
     labels: as the official files write them; dropped: labels whose rows are no
-    samples; id_key: the field that names a sample in test files.
+    samples; id_key: the field that names a sample in test files. row_length is a
+    row's least length: it is as long as the longest text.
     """
 
     labels = ()
@@ -37,7 +38,8 @@ class Classification(Task):
         raise NotImplementedError
 
     def read(self, path, labelled=True):
-        """See `Task`; rows of `dropped` labels are left out."""
+        """See `Task`; says how many rows of `dropped` labels are left out."""
+        left_out = Counter()
 
         def parse(record):
             texts = self.texts(record)
@@ -45,11 +47,15 @@ class Classification(Task):
                 return Sample(field(record, self.id_key, (int, str)), texts, None)
             label = field(record, "label", (int, str))
             if label in self.dropped:
+                left_out[label] += 1
                 return None
             number = label_index(label, self.labels)
             return Sample(record.get(self.id_key), texts, number)
 
-        return read_records(path, parse)
+        samples = read_records(path, parse)
+        for label, count in left_out.items():
+            print(f"{path}: {count} rows with the label {label!r} are left out")
+        return samples
 
     def encode(self, samples):
         """[((token_ids, segment_ids), label), ...], segments all 0."""
@@ -64,9 +70,10 @@ class Classification(Task):
         """Packed rows with as many texts as a batch has, or length buckets."""
         if not self.packed:
             return BucketedGenerator(features, self.batch_size, seed=seed)
-        mean = np.mean([len(inputs[0]) for inputs, _ in features])
-        rows = max(1, round(self.batch_size * mean / self.row_length))
-        return PackedGenerator(features, rows, self.row_length, seed=seed)
+        sizes = [len(inputs[0]) for inputs, _ in features]
+        length = max(self.row_length, *sizes)
+        rows = max(1, round(self.batch_size * np.mean(sizes) / length))
+        return PackedGenerator(features, rows, length, seed=seed)
 
     def build(self, steps):
         """Encoder, first token, one dense layer."""

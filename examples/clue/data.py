@@ -44,9 +44,10 @@ def read_records(path, parse: Callable[[dict], object]) -> list:
             found.append(parse(record))
         except ValueError as error:
             raise ValueError(f"{path}, line {number}: {error}") from None
-    if not found:
+    samples = [one for one in found if one is not None]
+    if not samples:
         raise ValueError(f"{path}: no sample in this file")
-    return [one for one in found if one is not None]
+    return samples
 
 
 def field(record: dict, key: str, kind: type | tuple = str):

@@ -2,7 +2,17 @@
 
 import importlib
 
-NAMES = {"afqmc": "AFQMC", "tnews": "TNEWS"}
+NAMES = {
+    "afqmc": "AFQMC",
+    "tnews": "TNEWS",
+    "iflytek": "IFLYTEK",
+    "cmnli": "CMNLI",
+    "ocnli": "OCNLI",
+    "csl": "CSL",
+    "wsc": "WSC",
+    "cluener": "CLUENER",
+    "cmrc2018": "CMRC2018",
+}
 
 
 def find_task(name: str) -> type:
