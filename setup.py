@@ -34,10 +34,12 @@ setup(
         "sentencepiece": ["sentencepiece>=0.2"],
         "serve": ["fastapi", "uvicorn"],
         "scores": ["rouge-chinese", "sacrebleu"],
+        "clue": ["scipy", "matplotlib"],
         "dev": [
             *("pytest", "ruff", "transformers", "sentencepiece>=0.2"),
             *("rouge-chinese", "sacrebleu"),
             *("fastapi", "uvicorn", "httpx"),
+            *("scipy", "matplotlib"),
         ],
     },
     classifiers=[

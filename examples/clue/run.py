@@ -68,7 +68,8 @@ def main(argv=None, only=None):
         tasks = [find_task(name)(options) for name in args.tasks]
         folder.compare(args.output, settings)
         for task in tasks:
-            look_through(task)
+            if not all(map(training.finished, places(args, task).values())):
+                look_through(task)
         with folder.opened(args.output, settings) as output:
             return trained(tasks, args, output, settings)
 
@@ -95,9 +96,18 @@ def data_parallel(devices):
         raise ValueError("--devices needs jax: set KERAS_BACKEND=jax, or leave it out.")
     there = keras.distribution.list_devices()
     count = len(there) if devices == "all" else int(devices)
-    if not 0 < count <= len(there):
-        raise ValueError(f"--devices {devices}: there are {len(there)}: {there}")
+    if not 0 < count <= len(there) or 128 % count:  # 128: batches of predictions
+        raise ValueError(
+            f"--devices must be 1, 2, 4, ... of the {len(there)} there are. "
+            f"Received: {devices}"
+        )
     return keras.distribution.DataParallel(devices=there[:count])
+
+
+def places(args, task):
+    """{seed: folder of a task's training}."""
+    folder = Path(args.output) / task.name
+    return {seed: folder / f"seed-{seed}" for seed in args.seeds}
 
 
 def look_through(task):
@@ -110,14 +120,13 @@ def look_through(task):
 
 
 def trained(tasks, args, output, settings):
-    """Train what is not finished, keep table and curves up to date."""
+    """Train what is not finished; table and curves grow with every training."""
     drawn = curves.installed()
     verbose = 1 if sys.stdout.isatty() else 2
-    plan = [(task, seed) for task in tasks for seed in args.seeds]
+    plan = [(task, *one) for task in tasks for one in places(args, task).items()]
     results = []
-    for number, (task, seed) in enumerate(plan, 1):
+    for number, (task, seed, place) in enumerate(plan, 1):
         title = f"[{number}/{len(plan)}] {task.name}, seed {seed}"
-        place = output / task.name / f"seed-{seed}"
         print(title + ("" if training.finished(place) is None else ": finished before"))
         results.append(training.train(task, seed, place, args.save_every, verbose))
         print(f"{title}: {told(results[-1])}", flush=True)

@@ -61,6 +61,11 @@ class Task:
         for size in ("maxlen", "batch_size", "epochs"):
             if getattr(options, size) is not None:
                 setattr(self, size, getattr(options, size))
+        if self.batch_size % device_count():
+            raise ValueError(
+                f"{self.name}: batches of {self.batch_size} cannot be shared by "
+                f"{device_count()} devices. Give another --batch-size."
+            )
         self.packed = options.packing and self.row_length is not None
         self.tokenizer = Tokenizer(options.checkpoint, do_lower_case=True)
 
@@ -130,6 +135,12 @@ class Task:
         optimizer = AdamW(Warmup(rate, steps), weight_decay=0.01, clipnorm=1.0)
         model.compile(optimizer, loss, **kwargs)
         return model
+
+
+def device_count() -> int:
+    """Devices that share a batch: 1, unless --devices says more."""
+    distribution = keras.distribution.distribution()
+    return 1 if distribution is None else distribution.device_mesh.devices.size
 
 
 def default_rate(model) -> float:
