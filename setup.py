@@ -37,7 +37,7 @@ setup(
         "clue": ["scipy", "matplotlib"],
         "dev": [
             *("pytest", "ruff", "transformers", "sentencepiece>=0.2"),
-            *("rouge-chinese", "sacrebleu"),
+            *("rouge-chinese", "sacrebleu", "scipy", "matplotlib"),
             *("fastapi", "uvicorn", "httpx"),
             *("scipy", "matplotlib"),
         ],

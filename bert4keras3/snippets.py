@@ -5,6 +5,7 @@ from bert4keras3.generation.autoregressive import (
 )
 from bert4keras3.serving.legacy import WebServing as WebServing
 from bert4keras3.utils.bucketed import BucketedGenerator as BucketedGenerator
+from bert4keras3.utils.bucketed import GroupedGenerator as GroupedGenerator
 from bert4keras3.utils.bucketed import PairedGenerator as PairedGenerator
 from bert4keras3.utils.data import DataGenerator as DataGenerator
 from bert4keras3.utils.data import repeat_rows as repeat_rows

@@ -32,7 +32,7 @@ def placed(found):
     """(row, place, offset, text) of every text."""
     following = iter(found)
     for row, sizes in enumerate(SIZES):
-        for place, size in enumerate(sizes):
+        for place in range(len(sizes)):
             yield row, place, sum(sizes[:place]), next(following)
 
 

@@ -1,6 +1,7 @@
 """Text, data, parallel and decoding helpers; numpy only."""
 
 from bert4keras3.utils.bucketed import BucketedGenerator as BucketedGenerator
+from bert4keras3.utils.bucketed import GroupedGenerator as GroupedGenerator
 from bert4keras3.utils.bucketed import PairedGenerator as PairedGenerator
 from bert4keras3.utils.data import DataGenerator as DataGenerator
 from bert4keras3.utils.packing import PackedGenerator as PackedGenerator

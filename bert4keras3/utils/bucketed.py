@@ -1,4 +1,4 @@
-"""BucketedGenerator: length buckets without writing `__iter__`; and one of pairs."""
+"""BucketedGenerator: length buckets without writing `__iter__`; pairs and groups."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -137,28 +137,35 @@ class BucketedGenerator(DataGenerator):
         return array.astype("int32") if array.dtype == np.int64 else array
 
 
-class PairedGenerator(BucketedGenerator):
+class GroupedGenerator(BucketedGenerator):
+    """Batches of samples of several texts: of n texts, in rows n * i to n * i + n - 1.
+
+    encode: sample -> (texts, label): each text a tuple of sequences such as
+        tokenizer.encode returns, label as in `BucketedGenerator`; it is repeated for
+        every row. None if data holds such pairs already.
+    batch_size: samples, not rows. All texts of a batch are padded to the same bucket.
+    The other arguments are those of `BucketedGenerator`.
+    """
+
+    def _bucket(self, numbered) -> int:
+        texts, _ = numbered[1]
+        return self.buckets.index(max(self._longest((text, None)) for text in texts))
+
+    def collate(self, pairs: list[tuple]) -> tuple:
+        """Return ((rows, L) arrays of the inputs, labels of all rows) of one batch."""
+        return super().collate(
+            [(text, label) for texts, label in pairs for text in texts]
+        )
+
+
+class PairedGenerator(GroupedGenerator):
     """Batches of pairs of texts: sample i is in rows 2i and 2i + 1.
 
-    encode: sample -> (first, second, label), first and second being tuples of
-        sequences such as tokenizer.encode returns, label as in `BucketedGenerator`;
-        it is repeated for the second row. None if data holds such triples already.
-    batch_size: samples, so half the rows. Both texts are padded to the same bucket.
+    encode: sample -> (first, second, label), see `GroupedGenerator`. None if data
+        holds such triples already.
     The other arguments are those of `BucketedGenerator`.
     """
 
     def _pair(self, item) -> tuple:
         first, second, label = super()._pair(item)
-        return (*first, *second), label
-
-    def collate(self, pairs: list[tuple]) -> tuple:
-        """Return ((2N, L) arrays of the inputs, labels of 2N rows) of one batch."""
-        columns, labels = super().collate(pairs)
-        half = len(columns) // 2
-        inputs = tuple(
-            np.stack(both, axis=1).reshape(-1, both[0].shape[-1])
-            for both in zip(columns[:half], columns[half:], strict=True)
-        )
-        if isinstance(labels, tuple):
-            return inputs, tuple(np.repeat(one, 2, axis=0) for one in labels)
-        return inputs, None if labels is None else np.repeat(labels, 2, axis=0)
+        return (first, second), label

@@ -105,9 +105,13 @@ class Task:
 
     # --- the same for all ------------------------------------------------------
 
+    def files(self, part: str) -> list[Path]:
+        """The files that "train" or "dev" is read from."""
+        return [data.find(self.folder, getattr(self, part))]
+
     def split(self, part: str) -> list:
         """The samples of "train" (at most options.limit) or "dev"."""
-        samples = self.read(data.find(self.folder, getattr(self, part)))
+        samples = [one for path in self.files(part) for one in self.read(path)]
         limit = self.options.limit
         if part == "dev" or limit is None or limit >= len(samples):
             return samples
