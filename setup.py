@@ -39,7 +39,6 @@ setup(
             *("pytest", "ruff", "transformers", "sentencepiece>=0.2"),
             *("rouge-chinese", "sacrebleu", "scipy", "matplotlib"),
             *("fastapi", "uvicorn", "httpx"),
-            *("scipy", "matplotlib"),
         ],
     },
     classifiers=[
