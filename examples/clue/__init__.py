@@ -1,7 +1,7 @@
 """CLUE: every task, official files in, submission files out. See docs/clue.md.
 
-    python -m examples.clue.run --data FOLDER --checkpoint FOLDER      # all tasks
-    python -m examples.clue.tnews --data FOLDER --checkpoint FOLDER    # one of them
+python -m examples.clue.run --data FOLDER --checkpoint FOLDER      # all tasks
+python -m examples.clue.tnews --data FOLDER --checkpoint FOLDER    # one of them
 """
 
 import os

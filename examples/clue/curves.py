@@ -1,4 +1,4 @@
-"""Learning curves of a task as a picture; matplotlib draws it, where it is installed."""
+"""Learning curves of a task as a picture, where matplotlib is installed."""
 
 import importlib.util
 
