@@ -26,11 +26,12 @@ def draw(results, path) -> None:
         values = [100 * value for value in one["curve"]["score"]]
         label = f"seed {one['seed']}"
         scores.plot(range(1, len(values) + 1), values, marker="o", label=label)
-        losses.plot(*zip(*one["curve"]["loss"], strict=True), label=label)
+        losses.plot(*zip(*one["curve"]["loss"], strict=True), marker=".", label=label)
     first = results[0]
     guess = 100 * first["majority"]
     scores.axhline(guess, color="gray", linestyle="--", label="majority")
-    scores.xaxis.get_major_locator().set_params(integer=True)
+    for axes in (scores, losses):
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     name = f"{first['metric']} on dev, %"
     scores.set(title=first["task"], xlabel="epoch", ylabel=name)
     losses.set(title=first["task"], xlabel="step", ylabel="loss")
