@@ -51,7 +51,7 @@ def set_(key, value):
 
 
 def cut_last_line(content):
-    return content.rstrip()[:-9]
+    return content.decode().rstrip()[:-9].encode()
 
 
 def lines_in(name, file):
