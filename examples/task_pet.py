@@ -2,8 +2,8 @@
 
 "[MASK]满意。" before a review is filled with 很 or 不. Labelled texts teach the word,
 and all texts, unlabelled ones too, masked language modelling.
-Data: FewCLUE's json lines (eprstmt, bustm, csl, tnews) in a folder of that name: train,
-dev and test in the files' names, unlabeled (optional). Measured: docs/prompts.md.
+Data: FewCLUE's json lines (a task of TASKS) in a folder of that name: train_SPLIT.json,
+dev_SPLIT.json, test_public.json, unlabeled (optional). Measured: docs/prompts.md.
     python examples/task_pet.py --task eprstmt --data FOLDER --model FOLDER \
         --learning-rate 2e-5
 https://kexue.fm/archives/7764
@@ -37,6 +37,27 @@ NEWS_LABELS = (
     "story culture entertainment sports finance house car edu tech military travel "
     "world stock agriculture game"
 )
+# FewCLUE CSLDCP: the 67 disciplines, a word of two characters for each
+DISCIPLINES = dict(
+    one.split(":")
+    for one in """
+    材料科学与工程:材料 作物学:作物 口腔医学:口腔 药学:药物 教育学:教育 水利工程:水利
+    理论经济学:经济 食品科学与工程:食品 畜牧学/兽医学:畜牧 体育学:体育
+    核科学与技术:核能 力学:力学 园艺学:园艺 水产:水产 法学:法律
+    地质学/地质资源与地质工程:地质 石油与天然气工程:石油 农林经济管理:农村
+    信息与通信工程:通信 图书馆、情报与档案管理:图书 政治学:政治 电气工程:电气
+    海洋科学:海洋 民族学:民族 航空宇航科学与技术:航空 化学/化学工程与技术:化学
+    哲学:哲学 公共卫生与预防医学:卫生 艺术学:艺术 农业工程:农机 船舶与海洋工程:船舶
+    计算机科学与技术:电脑 冶金工程:冶金 交通运输工程:交通 动力工程及工程热物理:动力
+    纺织科学与工程:纺织 建筑学:建筑 环境科学与工程:环境 公共管理:行政 数学:数学
+    物理学:物理 林学/林业工程:林业 心理学:心理 历史学:历史 工商管理:企业
+    应用经济学:金融 中医学/中药学:中医 天文学:天文 机械工程:机械 土木工程:土木
+    光学工程:光学 地理学:地理 农业资源利用:土壤 生物学/生物科学与工程:生物
+    兵器科学与技术:武器 矿业工程:矿业 大气科学:大气 基础医学/临床医学:医学
+    电子科学与技术:电子 测绘科学与技术:测绘 控制科学与工程:控制 军事学:军事
+    中国语言文学:文学 新闻传播学:新闻 社会学:社会 地球物理学:地震 植物保护:虫害
+    """.split()
+)
 # pattern, {label: word}
 TASKS = {
     "eprstmt": ("[MASK]满意。{sentence}", {"Positive": "很", "Negative": "不"}),
@@ -49,13 +70,22 @@ TASKS = {
             for label, word in zip(NEWS_LABELS.split(), NEWS.split(), strict=True)
         },
     ),
+    "ocnli": (
+        "{sentence1}？[MASK][MASK]，{sentence2}",
+        {"entailment": "是的", "neutral": "也许", "contradiction": "不是"},
+    ),
+    "csldcp": ("[MASK][MASK]论文：{content}", DISCIPLINES),
 }
 
 
 def read(path):
-    """[{field: text}, ...] with "label", where there is one, as TASKS names it."""
+    """[{field: text}, ...] with "label", where there is one, as TASKS names it.
+
+    Records labelled "-" (OCNLI: annotators did not agree) are left out.
+    """
     lines = Path(path).read_text(encoding="utf-8").rstrip("\n").split("\n")
     records = [json.loads(line) for line in lines]
+    records = [record for record in records if record.get("label") != "-"]
     for record in records:
         if "label_desc" in record:
             record["label"] = record["label_desc"]
@@ -93,6 +123,7 @@ def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--task", choices=sorted(TASKS), default="eprstmt")
     parser.add_argument("--data", default=here / "data" / "fewclue", help="folder")
+    parser.add_argument("--split", default="few_all", help="few_all, or 0 to 4")
     parser.add_argument("--model", default="zh-tiny", help="name or folder")
     parser.add_argument("--weights", default="best_model.weights.h5")
     parser.add_argument("--lora", type=int, metavar="RANK", help="train LoRA alone")
@@ -109,7 +140,7 @@ def load_data(args):
     folder = Path(args.data) / args.task
     train, dev, test = (
         read(find_file(folder, part))[: 16 if args.smoke else None]
-        for part in ("train", "dev", "test")
+        for part in (f"train_{args.split}", f"dev_{args.split}", "test_public")
     )
     for path in sorted(folder.glob("*unlabeled*"))[:1]:
         train += read(path)[: 16 if args.smoke else None]

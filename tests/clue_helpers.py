@@ -40,7 +40,7 @@ def tiny_checkpoint(tmp_path_factory):
 
 def task_of(name, checkpoint, data=SAMPLES, **options):
     """The task of that name on the bundled samples."""
-    sizes = {"maxlen": 64, "batch_size": 4, "epochs": 1, "limit": 12, **options}
+    sizes = {"maxlen": 32, "batch_size": 6, "epochs": 1, "limit": 12, **options}
     return find_task(name)(Options(data, str(checkpoint), **sizes))
 
 

@@ -12,8 +12,8 @@ NAMES = {
     "wsc": "WSC",
     "cluener": "CLUENER",
     "cmrc2018": "CMRC2018",
-    "chid": "ChID",
     "c3": "C3",
+    "chid": "ChID",
 }
 
 
