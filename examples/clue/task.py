@@ -119,9 +119,13 @@ class Task:
         return [samples[place] for place in sorted(chosen)]
 
     def test_files(self) -> dict[Path, str]:
-        """{official test file: name of its submission} of those that are there."""
+        """{official test file: name of its submission} of those that are there.
+
+        Of two files for one submission (test.json, test1.0.json) it is the later one.
+        """
         names = {self.folder / name: answer for name, answer in self.tests.items()}
-        return {path: answer for path, answer in names.items() if path.is_file()}
+        found = {answer: path for path, answer in names.items() if path.is_file()}
+        return {path: answer for answer, path in found.items()}
 
     def encoder(self, **kwargs):
         """The pretrained Transformer (`return_keras_model=False`)."""
