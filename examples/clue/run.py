@@ -111,8 +111,10 @@ def places(args, task):
 
 
 def look_through(task):
-    """Read all files of a task, so that a bad one ends the run before it begins."""
-    counts = {part: len(task.split(part)) for part in ("train", "dev")}
+    """Read all files of a task and score a guess: what is wrong ends the run here."""
+    samples = {part: task.split(part) for part in ("train", "dev")}
+    task.score(samples["dev"], task.majority(samples["train"], samples["dev"]))
+    counts = {part: len(rows) for part, rows in samples.items()}
     for path in task.test_files():
         counts[path.name] = len(task.read(path, labelled=False))
     shown = ", ".join(f"{name} {count}" for name, count in counts.items())
