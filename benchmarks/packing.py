@@ -87,7 +87,7 @@ class Way:
         self.model = classifier(args, name == "packed")
         if name == "packed":
             tokens = np.mean([len(inputs[0]) for inputs, _ in data])
-            rows = max(1, round(args.batch * tokens / args.length / 0.96))
+            rows = max(1, round(args.batch * tokens / args.length / 0.99))
             self.generator = PackedGenerator(
                 data, rows, length=args.length, texts=args.texts, seed=0
             )

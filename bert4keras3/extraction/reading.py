@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bert4keras3.extraction.jsonl import not_empty
+from bert4keras3.extraction.spans import same_count
 
 
 class Answer(NamedTuple):
@@ -103,20 +104,23 @@ def _nearest(passage: str, text: str, start: int) -> int:
 
 
 def passage_windows(
-    tokenizer, questions: Sequence[Question], size: int, stride: int
+    tokenizer, questions: Sequence[Question], size: int | Sequence[int], stride: int
 ) -> list[Window]:
     """Cut the passages of all questions into windows of at most `size` tokens.
 
-    stride: tokens from one window to the next. The windows of a question follow each
-    other, and its passage is tokenized once for all its questions. Raises ValueError
-    unless 1 <= stride <= size.
+    size: for all, or one for every question; stride: tokens from one window to the
+    next. The windows of a question follow each other, and its passage is tokenized once
+    for all its questions. Raises ValueError unless 1 <= stride <= size.
     """
-    if not 1 <= stride <= size:
+    sizes = [size] * len(questions) if isinstance(size, int) else list(size)
+    same_count("questions", len(questions), "size", len(sizes))
+    least = min(sizes, default=stride)
+    if not 1 <= stride <= least:
         raise ValueError(
-            f"stride must be from 1 to size. Received: stride={stride}, size={size}"
+            f"stride must be from 1 to size. Received: stride={stride}, size={least}"
         )
     known, windows = {}, []
-    for row, one in enumerate(questions):
+    for row, (one, size) in enumerate(zip(questions, sizes, strict=True)):
         if one.passage not in known:
             known[one.passage] = _tokens(tokenizer, one.passage)
         ids, offsets = known[one.passage]

@@ -16,6 +16,7 @@ from bert4keras3.backend.losses import (
 from bert4keras3.backend.tensors import align, rotate, sinusoidal_embeddings
 from bert4keras3.layers.base import Layer, register
 from bert4keras3.layers.dense import inner_dense
+from bert4keras3.layers.packing import texts_of
 from bert4keras3.layers.structure import Loss
 
 
@@ -30,6 +31,8 @@ class GlobalPointer(Layer):
     positive = predicted. Rows and columns of masked tokens, and i > j, are -inf.
     Scores are float32 under mixed precision: above 256 bfloat16 has no fractions.
     The output carries no mask.
+    `pointer(x, starts=starts)` is for packed rows, starts: (B, N) (`layers.packing`):
+    spans that begin and end in different texts are -inf.
     """
 
     def __init__(
@@ -64,9 +67,11 @@ class GlobalPointer(Layer):
         units = 2 * self.heads * self.head_size
         self.dense = inner_dense(self, units, "dense", input_shape)
 
-    def call(self, inputs, mask=None):
+    def call(self, inputs, mask=None, starts=None, inputs_mask=None):
+        # Keras gives the mask of `inputs` the second name where `starts` is there too.
+        mask = inputs_mask if mask is None else mask
         scores = self.scores(inputs)
-        return ops.where(self.visible(inputs, mask), scores, float("-inf"))
+        return ops.where(self.visible(inputs, mask, starts), scores, float("-inf"))
 
     def scores(self, inputs):
         """Scores before masking, (B, T, E) -> (B, H, T, T)."""
@@ -94,12 +99,15 @@ class GlobalPointer(Layer):
         q, k = self.rotated(z[..., : self.head_size], z[..., self.head_size :])
         return ops.matmul(q, ops.swapaxes(k, 1, 2))
 
-    def sparse_loss(self, inputs, pairs, mask=None, head_reduction="sum"):
+    def sparse_loss(
+        self, inputs, pairs, mask=None, head_reduction="sum", starts=None
+    ):
         """`sparse_global_pointer_crossentropy` of this layer's scores, float32 (B,).
 
         The heads follow one another, and the backward pass makes the scores of each
         anew: one (B, T, T) matrix at a time instead of several (B, H, T, T).
-        inputs: (B, T, E); pairs: (B, H, K, 2); mask: (B, T).
+        inputs: (B, T, E); pairs: (B, H, K, 2); mask: (B, T); starts: (B, N) of packed
+        rows, whose loss is that of all spans of a row together.
         """
         check_pairs(pairs, self.heads)
         check_head_reduction(head_reduction)
@@ -107,7 +115,7 @@ class GlobalPointer(Layer):
         flat = flat_pairs(pairs, length)
         ids, inside = (ops.transpose(x, (1, 0, 2)) for x in flat)
         visible = ops.broadcast_to(
-            self.visible(inputs, mask)[:, 0], (batch, length, length)
+            self.visible(inputs, mask, starts)[:, 0], (batch, length, length)
         )
         shared, parts = self.head_parts(inputs)
 
@@ -136,12 +144,16 @@ class GlobalPointer(Layer):
         table = sinusoidal_embeddings(positions, self.head_size)
         return rotate(q, table), rotate(k, table)
 
-    def visible(self, inputs, mask):
+    def visible(self, inputs, mask, starts=None):
         """Which spans have a score: bool, broadcastable to (B, H, T, T)."""
         steps = ops.arange(ops.shape(inputs)[1], dtype="int32")
         rows, columns = steps[:, None], steps[None]
         order = rows <= columns if self.tril_mask else rows >= 0
         visible = align(order, [2, 3], 4)
+        if starts is not None:
+            text = texts_of(starts, ops.shape(inputs)[1])[0]
+            same = text[:, None, :, None] == text[:, None, None, :]
+            visible = ops.logical_and(visible, same)
         if mask is None:
             return visible
         mask = ops.cast(mask, "bool")
@@ -154,7 +166,9 @@ class GlobalPointer(Layer):
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.heads, input_shape[1], input_shape[1])
 
-    def compute_output_spec(self, inputs, mask=None):
+    def compute_output_spec(
+        self, inputs, mask=None, starts=None, inputs_mask=None
+    ):
         shape = self.compute_output_shape(inputs.shape)
         return keras.KerasTensor(shape, dtype=self.score_dtype)
 
@@ -214,7 +228,8 @@ class SparsePointerLoss(Loss):
     """The sparse pointer loss inside the graph, at a fraction of the memory.
 
     pointer: a GlobalPointer or EfficientGlobalPointer, shared with the model that
-    predicts; head_reduction: "sum" or "mean" over the heads.
+    predicts; head_reduction: "sum" or "mean" over the heads. Packed rows:
+    [x, pairs, starts] with starts: (B, N).
     `SparsePointerLoss(pointer)([x, pairs])` with x: (B, T, E), pairs: (B, H, K, 2)
     adds the mean over the batch of `pointer.sparse_loss` to the losses of the model:
 
@@ -248,6 +263,7 @@ class SparsePointerLoss(Loss):
         return self._select(inputs)
 
     def compute_loss(self, inputs, mask=None):
-        x, pairs = inputs
+        x, pairs, *starts = inputs
         mask = None if mask is None else mask[0]
-        return ops.mean(self.pointer.sparse_loss(x, pairs, mask, self.head_reduction))
+        further = self.head_reduction, *starts
+        return ops.mean(self.pointer.sparse_loss(x, pairs, mask, *further))

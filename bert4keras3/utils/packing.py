@@ -26,8 +26,9 @@ class PackedGenerator(BucketedGenerator):
     `reduction="mean_with_sample_weight"` of the loss and `weighted_metrics`. Every
     batch has these shapes: one program. Without labels a batch is (inputs, None).
 
-    `forfit(random=True)` yields full batches only. A text that fits nowhere waits for
-    the next batch and comes first there; what is left after a pass opens the next one.
+    `forfit(random=True)` yields full batches only. Texts come in random order, and 64
+    of them wait at any time: the first gets a row together with those that fill it
+    best. What is left after a pass opens the next one.
     `__iter__` comes to an end with rows that are not full, in order if not `random`.
     For other labels, as spans need, override `collate`.
     Raises ValueError for a text of more than `length` tokens.

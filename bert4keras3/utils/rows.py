@@ -1,83 +1,86 @@
-"""RowPacker: which text goes into which row, first fit, nothing lost."""
+"""RowPacker: which texts go into which row, so that rows are full and none is lost."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-AHEAD = 64  # texts that may wait while later ones fill the gaps
+AHEAD = 64  # texts a row is chosen from
 
 
 class RowPacker:
     """Collect items into rows and hand out full batches of rows.
 
     rows, length, texts: rows of a batch, tokens of a row, most items of a row;
-    size_of: item -> its tokens. An item goes into the first row where it fits. One
-    that fits nowhere waits; when 64 wait, or nothing more can come, the batch is full
-    and the next one begins with what waits.
+    size_of: item -> its tokens, at most `length`. Items wait in the order in which
+    they come. When 64 wait, the first of them gets a row, together with those of the
+    others that fill it best.
     """
 
     def __init__(self, rows: int, length: int, texts: int, size_of: Callable):
         self.rows, self.length, self.texts = rows, length, texts
         self.size_of = size_of
-        self.waiting: dict[int, list] = {}  # the one key is what `Passes` writes down
-        self._begin()
-
-    def _begin(self) -> None:
-        self.batch = [[] for _ in range(self.rows)]
-        self.free = [self.length] * self.rows
+        self.waiting: dict[int, list] = {0: []}  # one key, as `Passes` has buckets
+        self.batch: list[list] = []
 
     def add(self, item) -> Iterator[list]:
         """Add an item; yield the batches that are full, lists of rows of items."""
-        self._opened()
-        yield from self._full()
-        if not self._fitted(item):
-            self.waiting.setdefault(0, []).append(item)
-        yield from self._full()
+        self.size_of(item)  # an error is about this item, not about its batch
+        self.waiting[0].append(item)
+        yield from self._filled(AHEAD)
 
-    def _opened(self) -> None:
-        """Put what waits into an empty batch."""
-        if any(self.batch):
-            return
-        waiting = self.waiting.pop(0, [])
-        left = [item for item in waiting if not self._fitted(item)]
-        if left:
-            self.waiting[0] = left
-
-    def _fitted(self, item) -> bool:
-        size = self.size_of(item)
-        for row, free in enumerate(self.free):
-            if size <= free:
-                self.batch[row].append(item)
-                full = len(self.batch[row]) == self.texts
-                self.free[row] = 0 if full else free - size
-                return True
-        return False
-
-    def _full(self) -> Iterator[list]:
-        while len(self.waiting.get(0, ())) >= AHEAD or not any(self.free):
-            batch = self.batch
-            self._begin()
-            self._opened()
-            yield batch
+    def _filled(self, ahead: int) -> Iterator[list]:
+        """Fill rows as long as `ahead` items wait."""
+        waiting = self.waiting[0]
+        while len(waiting) >= ahead:
+            sizes = [self.size_of(item) for item in waiting[:AHEAD]]
+            chosen = best_row(sizes, self.length, self.texts)
+            self.batch.append([waiting[i] for i in chosen])
+            for i in reversed(chosen):
+                del waiting[i]
+            if len(self.batch) == self.rows:
+                batch, self.batch = self.batch, []
+                yield batch
 
     def left_over(self) -> list:
         """The items that no batch has had yet, in the order in which they go on."""
-        placed = [item for row in self.batch for item in row]
-        return placed + self.waiting.get(0, [])
+        return [item for row in self.batch for item in row] + self.waiting[0]
 
     def wait(self) -> None:
         """Take the open batch apart: all that is left waits, as after a restart."""
-        left = self.left_over()
-        self._begin()
-        self.waiting = {0: left} if left else {}
+        self.waiting, self.batch = {0: self.left_over()}, []
 
     def numbers(self) -> list:
         """What waits, as [0, numbers], of items that are (number, sample)."""
-        return [[key, [number for number, _ in d]] for key, d in self.waiting.items()]
+        return [[0, [number for number, _ in self.waiting[0]]]]
 
     def emptied(self) -> Iterator[list]:
         """Yield the last batches, not full; nothing waits any more."""
-        self._opened()
-        while any(self.batch):
-            batch = [row for row in self.batch if row]
-            self._begin()
-            self._opened()
+        yield from self._filled(1)
+        if self.batch:
+            batch, self.batch = self.batch, []
             yield batch
+
+
+def best_row(sizes: Sequence[int], length: int, texts: int) -> list[int]:
+    """Indices, rising, of at most `texts` sizes that come nearest to `length` in sum.
+
+    The first one is among them. Of exact fits the one that needs no later sizes than
+    others is taken, so that the order changes little. Bit s of an integer says whether
+    the sum s is possible (with that many sizes of those seen so far).
+    """
+    inside = (1 << length + 1) - 1
+    sums = [0] * (texts + 1)
+    sums[1] = 1 << sizes[0]
+    history = [sums]
+    for seen, size in enumerate(sizes[1:], 1):
+        if max(sums) >> length:
+            break
+        before, sums = sums, list(sums)
+        for count in range(min(seen, texts - 1), 0, -1):
+            sums[count + 1] |= before[count] << size & inside
+        history.append(sums)
+    count = max(range(len(sums)), key=lambda n: sums[n].bit_length())
+    total, chosen = sums[count].bit_length() - 1, []
+    for i in range(len(history) - 1, 0, -1):
+        if not history[i - 1][count] >> total & 1:
+            chosen.append(i)
+            total, count = total - sizes[i], count - 1
+    return [0, *reversed(chosen)]
