@@ -67,6 +67,15 @@ CASES = {
     "number": ("ocnli/dev.json", 3, set_("sentence1", 7), "must be str"),
     "list": ("csl/train.json", 3, set_("keyword", "词"), "must be list"),
     "no-id": ("tnews/test1.1.json", 6, lambda x: x.pop("id"), "'id'"),
+    "type": (
+        *("cluener/train.json", 2),
+        *(lambda x: x["label"].update(city={"海": [[0, 0]]}), "'city' is none of"),
+    ),
+    "entity": (
+        *("cluener/dev.json", 3),
+        *(lambda x: x["label"].update(name={"无此": [[0, 1]]}), "无此"),
+    ),
+    "candidates": ("chid/train.json", 2, set_("candidates", "词"), "must be lists"),
     "no-span": ("wsc/test1.1.json", 4, lambda x: x.pop("target"), "'target'"),
     "offset": (
         *("wsc/dev.json", 2),
@@ -82,7 +91,7 @@ def test_a_bad_line(case, damage):
     damage(name, file, line(number, change), f"{path}, line {number}: .*{error}")
 
 
-@pytest.mark.parametrize("name", ["afqmc", "iflytek", "wsc"])
+@pytest.mark.parametrize("name", ["afqmc", "iflytek", "wsc", "cluener", "chid"])
 def test_a_truncated_line(name, damage):
     last = lines_in(name, "train.json")
     damage(name, "train.json", cut_last_line, f"train.json, line {last}: no JSON")
@@ -92,9 +101,32 @@ def in_gb18030(content):
     return content.decode().encode("gb18030")
 
 
-@pytest.mark.parametrize("name", ["tnews", "csl"])
+@pytest.mark.parametrize("name", ["tnews", "csl", "cluener"])
 def test_another_encoding(name, damage):
     damage(name, "dev.json", in_gb18030, "dev.json, line 1: not UTF-8 .*GB18030")
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [("c3/d-train.json", 4), ("cmrc2018/train.json", 7), ("chid/dev_answer.json", 3)],
+)
+def test_a_json_file_cut_off(path, line, damage):
+    name, file = path.split("/")
+
+    def cut(content):
+        return b"\n".join(content.split(b"\n")[:line])
+
+    damage(name, file, cut, f"{file}, line {line}: .*JSON")
+
+
+def test_a_bad_answer(damage):
+    replaced = lambda old, new: lambda content: content.replace(old, new, 1)  # noqa: E731
+    change = replaced(b'"#idiom000000#": ', b'"#idiom000000#": 7')
+    damage("chid", "train_answer.json", change, "idiom000000# must be the number of")
+    change = replaced('"answer": "'.encode(), '"answer": "不'.encode())
+    damage("c3", "d-train.json", change, r"d-train.json, data\[0\].question\[0\]: ")
+    change = replaced(b'"answer_start": ', b'"answer_start": 9')
+    damage("cmrc2018", "train.json", change, "cmrc2018/train.json.*answer")
 
 
 def test_an_empty_file(damage):
