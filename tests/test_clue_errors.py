@@ -123,7 +123,7 @@ def test_a_bad_answer(damage):
     replaced = lambda old, new: lambda content: content.replace(old, new, 1)  # noqa: E731
     change = replaced(b'"#idiom000000#": ', b'"#idiom000000#": 7')
     damage("chid", "train_answer.json", change, "idiom000000# must be the number of")
-    change = replaced('"answer": "'.encode(), '"answer": "不'.encode())
+    change = replaced(b'"answer": "', '"answer": "不'.encode())
     damage("c3", "d-train.json", change, r"d-train.json, data\[0\].question\[0\]: ")
     change = replaced(b'"answer_start": ', b'"answer_start": 9')
     damage("cmrc2018", "train.json", change, "cmrc2018/train.json.*answer")
