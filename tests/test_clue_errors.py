@@ -75,7 +75,7 @@ CASES = {
         *("cluener/dev.json", 3),
         *(lambda x: x["label"].update(name={"无此": [[0, 1]]}), "无此"),
     ),
-    "candidates": ("chid/train.json", 2, set_("candidates", "词"), "must be lists"),
+    "candidates": ("chid/train.json", 2, set_("candidates", "词"), "must be list"),
     "no-span": ("wsc/test1.1.json", 4, lambda x: x.pop("target"), "'target'"),
     "offset": (
         *("wsc/dev.json", 2),
@@ -125,8 +125,8 @@ def test_a_bad_answer(damage):
     damage("chid", "train_answer.json", change, "idiom000000# must be the number of")
     change = replaced(b'"answer": "', '"answer": "不'.encode())
     damage("c3", "d-train.json", change, r"d-train.json, data\[0\].question\[0\]: ")
-    change = replaced(b'"answer_start": ', b'"answer_start": 9')
-    damage("cmrc2018", "train.json", change, "cmrc2018/train.json.*answer")
+    change = replaced(b'"answer_start": ', b'"begin": ')
+    damage("cmrc2018", "train.json", change, r"\.qas\[0\]: .*'answer_start'")
 
 
 def test_an_empty_file(damage):
