@@ -87,7 +87,7 @@ def test_what_a_finished_training_needs_no_more(tmp_path, monkeypatch):
 
 
 def started(checkpoint, output):
-    sizes = ["--maxlen=32", "--epochs=8", "--batch-size=2", "--save-every=3"]
+    sizes = ["--maxlen=32", "--epochs=20", "--batch-size=2", "--save-every=3"]
     seeds = ["--seeds", "0", "1", "--tasks", "afqmc", "tnews"]
     return subprocess.Popen(
         [sys.executable, "-m", "examples.clue.run", f"--checkpoint={checkpoint}"]
