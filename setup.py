@@ -37,7 +37,8 @@ setup(
         "clue": ["scipy", "matplotlib"],
         "dev": [
             *("pytest", "ruff", "transformers", "sentencepiece>=0.2"),
-            *("rouge-chinese", "sacrebleu", "scipy", "matplotlib"),
+            *("rouge-chinese", "sacrebleu"),
+            *("scipy", "matplotlib", "scikit-learn", "seqeval"),
             *("fastapi", "uvicorn", "httpx"),
         ],
     },

@@ -1,13 +1,12 @@
 """CMRC 2018: questions whose answers are pieces of a passage.
 
-cmrc2018/train.json, dev.json, test.json: SQuAD 1.1 (cmrc2018_train.json and so on are
-known too), without "answers" in test. EM and F1 by CMRC's rule.
+cmrc2018/train.json, dev.json, test.json: SQuAD 1.1, without "answers" in
+test. Scores are EM and F1 by CMRC's rule.
 Dev, 10 epochs (published with GAU-alpha, exact span of the best window): BERT 56.17,
 RoBERTa-wwm-ext 56.54, RoFormer 56.26, RoFormerV2 57.91, GAU-alpha 58.09.
     python -m examples.clue.cmrc2018 --data FOLDER --checkpoint FOLDER
 """
 
-import statistics
 from typing import NamedTuple
 
 import keras
@@ -15,8 +14,6 @@ import numpy as np
 from keras import ops
 
 from bert4keras3.extraction import (
-    Question,
-    Window,
     passage_windows,
     read_squad,
     reading_scores,
@@ -36,8 +33,8 @@ class Features(NamedTuple):
     stands for "not here". begins: first token of the window.
     """
 
-    questions: list[Question]
-    windows: list[Window]
+    questions: list
+    windows: list
     inputs: list[tuple]
     begins: list[int]
 
@@ -80,10 +77,9 @@ class CMRC2018(Task):
         """See `Task`; the samples are questions."""
         questions = read_squad(path)
         for one in questions:
-            if labelled and not one.answers:
-                raise ValueError(f"{path}: question {one.id!r} has no answers")
-            if not one.passage.strip():
-                raise ValueError(f"{path}: question {one.id!r} has an empty passage")
+            if not one.passage.strip() or labelled and not one.answers:
+                missing = "answers" if one.passage.strip() else "passage"
+                raise ValueError(f"{path}: question {one.id!r} has no {missing}")
         return questions
 
     def encode(self, samples):
@@ -129,9 +125,9 @@ class CMRC2018(Task):
             best[window.row] = max(best.get(window.row, (-np.inf,)), (*span, number))
         found = []
         for row, question in enumerate(questions):
-            _, first, last, number = best[row]
-            places = (place - begins[number] for place in (first, last))
-            found.append(window_text(question, windows[number], *places))
+            _, *places, number = best[row]
+            inside = (place - begins[number] for place in places)
+            found.append(window_text(question, windows[number], *inside))
         return found
 
     def score(self, samples, predictions):
@@ -140,7 +136,7 @@ class CMRC2018(Task):
 
     def majority(self, train, dev):
         """The beginning of the passage, as long as answers are in the middle."""
-        size = statistics.median_low(len(one.answers[0].text) for one in train)
+        size = int(np.median([len(one.answers[0].text) for one in train]))
         return [one.passage[:size] for one in dev]
 
     def answers(self, samples, predictions):
