@@ -26,7 +26,7 @@ def run_pet(folder, *arguments):
     assert 0 <= best["dev"] <= 1 and weights.exists()
 
 
-@pytest.mark.parametrize("task", ["eprstmt", "bustm", "csl", "tnews"])
+@pytest.mark.parametrize("task", sorted(load("task_pet").TASKS))
 def test_every_task_has_its_words(task):
     module = load("task_pet")
     args = module.parse(["--task", task])
