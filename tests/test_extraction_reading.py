@@ -56,10 +56,10 @@ def test_files_that_are_no_squad(tmp_path):
             read_squad(written(path, content))
         assert str(path) in str(error.value)
     path.write_text('{"data": [', "utf-8")
-    with pytest.raises(ValueError, match="no JSON .*line 1"):
+    with pytest.raises(ValueError, match="line 1: no JSON"):
         read_squad(path)
-    path.write_bytes(b"\xb0\xa1")
-    with pytest.raises(ValueError, match="not UTF-8"):
+    path.write_bytes(b"\n\xb0\xa1")
+    with pytest.raises(ValueError, match="line 2: not UTF-8"):
         read_squad(path)
 
 

@@ -53,13 +53,18 @@ def read_squad(path: str | os.PathLike) -> list[Question]:
     next to it where the text is.
     Raises ValueError, naming the file and the place in it, for anything else.
     """
+    raw = Path(path).read_bytes()
     try:
-        content = json.loads(Path(path).read_bytes().decode("utf-8-sig"))
+        content = json.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 (byte {error.start})") from None
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{path}, line {line}: not UTF-8 ({error.reason} at byte {error.start}); "
+            "convert the file, for example from GB18030"
+        ) from None
     except json.JSONDecodeError as error:
         raise ValueError(
-            f"{path}: no JSON ({error.msg} in line {error.lineno}, column "
+            f"{path}, line {error.lineno}: no JSON ({error.msg} at column "
             f"{error.colno}); a SQuAD file is one JSON object"
         ) from None
     found = []

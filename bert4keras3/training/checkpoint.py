@@ -1,5 +1,6 @@
 """Save a whole training now and then, and go on where it was cut off."""
 
+import copy
 from pathlib import Path
 
 import keras
@@ -173,10 +174,13 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _restore(self, metrics):
         write_state(self.model, self._arrays, metrics)
-        for callback, values in zip(
-            self.callbacks, self.saved["callbacks"], strict=True
-        ):
-            vars(callback).update(values)
+        saved = self.saved["callbacks"]
+        parts = zip(self.callbacks, self._first_attributes, saved, strict=True)
+        for callback, first, values in parts:
+            # What was as at first is not in the save. Copies: the steps that are left
+            # out change the callbacks' lists, before these are restored once more.
+            same = {k: v for k, v in first.items() if k in plain_attributes(callback)}
+            vars(callback).update(copy.deepcopy({**same, **values}))
 
     def _resume(self, epoch):
         self.trainer._initial_epoch = None

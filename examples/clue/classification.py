@@ -10,7 +10,7 @@ from bert4keras3.layers import Dense
 from bert4keras3.utils import BucketedGenerator, PackedGenerator, Unpacked
 from bert4keras3.utils.prediction import predict_each
 from examples.clue.data import field, label_index, read_records
-from examples.clue.task import Task
+from examples.clue.task import Task, device_count
 
 
 class Sample(NamedTuple):
@@ -72,7 +72,8 @@ class Classification(Task):
             return BucketedGenerator(features, self.batch_size, seed=seed)
         sizes = [len(inputs[0]) for inputs, _ in features]
         length = max(self.row_length, *sizes)
-        rows = max(1, round(self.batch_size * np.mean(sizes) / length))
+        each = self.batch_size * np.mean(sizes) / length / device_count()
+        rows = max(1, round(each)) * device_count()
         return PackedGenerator(features, rows, length, seed=seed)
 
     def build(self, steps):

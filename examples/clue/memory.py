@@ -1,8 +1,12 @@
 """Peak memory of this process, in megabytes."""
 
-import resource
 import sys
 from pathlib import Path
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -15,11 +19,16 @@ def reset() -> None:
         return
 
 
-def peak_mb() -> float:
-    """The largest resident memory since `reset`, in MB of 10**6 bytes."""
+def peak_mb() -> float | None:
+    """The largest resident memory since `reset`, in MB of 10**6 bytes.
+
+    None where the system does not tell.
+    """
     try:
         lines = _STATUS.read_text().splitlines()
         return next(int(x.split()[1]) for x in lines if x[:6] == "VmHWM:") * 1024 / 1e6
     except (OSError, StopIteration):
+        if resource is None:
+            return None
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

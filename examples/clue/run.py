@@ -6,60 +6,147 @@ What is finished is not run again, what was interrupted goes on. docs/clue.md
 """
 
 import argparse
-import os
+import contextlib
+import dataclasses
+import sys
 from pathlib import Path
-
-os.environ.setdefault("KERAS_BACKEND", "jax")  # Keras reads it when imported
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 
+from examples.clue import curves, folder, training
+from examples.clue.table import results_of, write_table
 from examples.clue.task import Options
 from examples.clue.tasks import NAMES, find_task
-from examples.clue.training import train
+
+SAMPLES = Path(__file__).resolve().parent.parent / "data" / "clue"
+SMOKE = {"limit": 8, "epochs": 1, "batch_size": 4}
 
 
 def parse(argv, only=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", required=True, help="CLUE's folder")
+    parser.add_argument("--data", help="CLUE's folder; default: a few samples")
     parser.add_argument("--checkpoint", default="zh-tiny", help="name or folder")
     parser.add_argument("--family", help="of the model, if its config does not tell")
     if only is None:
         parser.add_argument("--tasks", nargs="+", default=list(NAMES), choices=NAMES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--output", default="clue_runs", help="folder")
+    parser.add_argument("--output", help="folder; default: clue_runs, or clue_smoke")
     for size in ("maxlen", "batch-size", "epochs", "limit"):
         parser.add_argument(f"--{size}", type=int)
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--no-packing", action="store_false", dest="packing")
     parser.add_argument("--random-weights", action="store_true")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--devices", default="1", help="a number, or all (jax)")
+    parser.add_argument("--save-every", type=int, default=200, help="steps")
+    parser.add_argument("--smoke", action="store_true", help="a few steps of each")
     args = parser.parse_args(argv)
-    args.tasks = [only] if only else args.tasks
+    args.tasks = [only] if only else list(dict.fromkeys(args.tasks))
+    args.seeds = list(dict.fromkeys(args.seeds))
+    args.output = args.output or ("clue_smoke" if args.smoke else "clue_runs")
+    for name, size in SMOKE.items() if args.smoke else ():
+        setattr(args, name, getattr(args, name) or size)
     return args
 
 
 def main(argv=None, only=None):
+    """Run what the command line says; returns the result of every training."""
     args = parse(argv, only)
-    if args.dtype == "bfloat16":
-        keras.config.set_dtype_policy("mixed_bfloat16")
-    sizes = ("maxlen", "batch_size", "epochs", "learning_rate", "limit")
-    options = Options(
-        Path(args.data),
-        args.checkpoint,
-        args.family,
-        packing=args.packing,
-        random_weights=args.random_weights,
-        **{name: getattr(args, name) for name in sizes},
-    )
+    names = [field.name for field in dataclasses.fields(Options)]
+    given = {name: getattr(args, name) for name in names}
+    given["data"] = Path(args.data or SAMPLES).resolve()
+    if Path(args.checkpoint).exists():
+        given["checkpoint"] = str(Path(args.checkpoint).resolve())
+    options = Options(**given)
+    settings = {
+        **given,
+        "data": str(options.data),
+        "dtype": args.dtype,
+        "backend": keras.backend.backend(),
+    }
+    with surroundings(args.dtype, args.devices):
+        tasks = [find_task(name)(options) for name in args.tasks]
+        folder.compare(args.output, settings)
+        for task in tasks:
+            if not all(map(training.finished, places(args, task).values())):
+                look_through(task)
+        with folder.opened(args.output, settings) as output:
+            return trained(tasks, args, output, settings)
+
+
+@contextlib.contextmanager
+def surroundings(dtype, devices):
+    """What Keras keeps for the whole process, as it was again afterwards."""
+    policy = keras.config.dtype_policy()
+    distribution = keras.distribution.distribution()
+    try:
+        if dtype == "bfloat16":
+            keras.config.set_dtype_policy("mixed_bfloat16")
+        if devices != "1":
+            keras.distribution.set_distribution(data_parallel(devices))
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
+        keras.distribution.set_distribution(distribution)
+
+
+def data_parallel(devices):
+    """Every device has the weights and a part of each batch."""
+    if keras.backend.backend() != "jax":
+        raise ValueError("--devices needs jax: set KERAS_BACKEND=jax, or leave it out.")
+    there = keras.distribution.list_devices()
+    count = len(there) if devices == "all" else int(devices)
+    if not 0 < count <= len(there) or 128 % count:  # 128: batches of predictions
+        raise ValueError(
+            f"--devices must be 1, 2, 4, ... of the {len(there)} there are. "
+            f"Received: {devices}"
+        )
+    return keras.distribution.DataParallel(devices=there[:count])
+
+
+def places(args, task):
+    """{seed: folder of a task's training}."""
+    folder = Path(args.output) / task.name
+    return {seed: folder / f"seed-{seed}" for seed in args.seeds}
+
+
+def look_through(task):
+    """Read all files of a task and score a guess: what is wrong ends the run here."""
+    samples = {part: task.split(part) for part in ("train", "dev")}
+    task.score(samples["dev"], task.majority(samples["train"], samples["dev"]))
+    counts = {part: len(rows) for part, rows in samples.items()}
+    for path in task.test_files():
+        counts[path.name] = len(task.read(path, labelled=False))
+    shown = ", ".join(f"{name} {count}" for name, count in counts.items())
+    print(f"{task.name}: {shown} samples from {task.folder}", flush=True)
+
+
+def trained(tasks, args, output, settings):
+    """Train what is not finished; table and curves grow with every training."""
+    drawn = curves.installed()
+    verbose = 1 if sys.stdout.isatty() else 2
+    plan = [(task, *one) for task in tasks for one in places(args, task).items()]
     results = []
-    for name in args.tasks:
-        task = find_task(name)(options)
-        for seed in args.seeds:
-            folder = Path(args.output) / name / f"seed-{seed}"
-            results.append(train(task, seed, folder))
-            print(results[-1]["task"], seed, results[-1]["score"])
+    for number, (task, seed, place) in enumerate(plan, 1):
+        title = f"[{number}/{len(plan)}] {task.name}, seed {seed}"
+        print(title + ("" if training.finished(place) is None else ": finished before"))
+        results.append(training.train(task, seed, place, args.save_every, verbose))
+        print(f"{title}: {told(results[-1])}", flush=True)
+        table = write_table(output, settings)
+        if drawn:
+            path = output / "curves" / f"{task.name}.png"
+            curves.draw(results_of(output)[task.name], path)
+    print(f"\n{table}\n{output / 'table.md'}")
     return results
+
+
+def told(result) -> str:
+    """A result in a line."""
+    return (
+        f"{result['metric']} {100 * result['score']:.2f} "
+        f"(majority {100 * result['majority']:.2f}) after epoch "
+        f"{result['best_epoch']} of {result['epochs']}, {result['seconds']:.0f} s"
+    )
 
 
 if __name__ == "__main__":

@@ -61,6 +61,11 @@ class Task:
         for size in ("maxlen", "batch_size", "epochs"):
             if getattr(options, size) is not None:
                 setattr(self, size, getattr(options, size))
+        if self.batch_size % device_count():
+            raise ValueError(
+                f"{self.name}: batches of {self.batch_size} cannot be shared by "
+                f"{device_count()} devices. Give another --batch-size."
+            )
         self.packed = options.packing and self.row_length is not None
         self.tokenizer = Tokenizer(options.checkpoint, do_lower_case=True)
 
@@ -114,9 +119,13 @@ class Task:
         return [samples[place] for place in sorted(chosen)]
 
     def test_files(self) -> dict[Path, str]:
-        """{official test file: name of its submission} of those that are there."""
+        """{official test file: name of its submission} of those that are there.
+
+        Of two files for one submission (test.json, test1.0.json) it is the later one.
+        """
         names = {self.folder / name: answer for name, answer in self.tests.items()}
-        return {path: answer for path, answer in names.items() if path.is_file()}
+        found = {answer: path for path, answer in names.items() if path.is_file()}
+        return {path: answer for answer, path in found.items()}
 
     def encoder(self, **kwargs):
         """The pretrained Transformer (`return_keras_model=False`)."""
@@ -134,6 +143,12 @@ class Task:
         optimizer = AdamW(Warmup(rate, steps), weight_decay=0.01, clipnorm=1.0)
         model.compile(optimizer, loss, **kwargs)
         return model
+
+
+def device_count() -> int:
+    """Devices that share a batch: 1, unless --devices says more."""
+    distribution = keras.distribution.distribution()
+    return 1 if distribution is None else distribution.device_mesh.devices.size
 
 
 def default_rate(model) -> float:

@@ -1,77 +1,95 @@
 """One training of one task with one seed: resumable, measured, answers written."""
 
 import gc
-import json
 import shutil
 import time
 from pathlib import Path
 
 import keras
 
-from bert4keras3.checkpoints.atomic import atomic_path
 from bert4keras3.training import Checkpoint, Evaluation
 from examples.clue import memory
+from examples.clue.data import read_json
+from examples.clue.folder import write_json
 from examples.clue.submission import write_answers
+
+BEST = "best.weights.h5"
 
 
 class Clock(keras.callbacks.Callback):
     """Seconds in training steps, and points (step, loss) of a learning curve.
 
-    points: at most so many. Both go on where a `Checkpoint` left them.
+    points: at most so many, each the mean since the one before. Both go on where a
+    `Checkpoint` left them.
     """
 
     def __init__(self, steps: int, points: int = 200):
         super().__init__()
-        self.every = max(1, steps // points)
+        self.every = max(1, -(-steps // points))
         self.seconds, self.steps, self.curve = 0.0, 0, []
+        self.epoch_total = self.total = 0.0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch_total = 0.0
 
     def on_train_batch_begin(self, batch, logs=None):
         self.begun = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
+        # Keras tells the mean of the epoch so far. Reading it waits for the device,
+        # so that the seconds are those of the step.
+        epoch_total = float(logs["loss"]) * (batch + 1)
+        self.total += epoch_total - self.epoch_total
+        self.epoch_total = epoch_total
         self.steps += 1
         if self.steps % self.every == 0:
-            self.curve.append([self.steps, float(logs["loss"])])
+            self.curve.append([self.steps, self.total / self.every])
+            self.total = 0.0
         self.seconds += time.perf_counter() - self.begun
 
 
 def finished(folder) -> dict | None:
     """The result of a finished training, or None."""
     path = Path(folder) / "result.json"
-    return json.loads(path.read_text("utf-8")) if path.is_file() else None
+    return read_json(path) if path.is_file() else None
 
 
 def train(task, seed: int, folder, every: int = 200, verbose: int = 2) -> dict:
     """Train a task, write the answers to its test files, return what was measured.
 
     folder: of this task and seed; what is finished there is not done again, and what
-    was interrupted goes on where it was last saved; every: steps between saves.
+    was interrupted goes on where it was last saved; every: steps between saves;
+    verbose: 1 is Keras's progress bar, 2 a line for each epoch, 0 nothing.
     """
     folder = Path(folder)
-    known = finished(folder)
-    if known is not None:
-        return known
-    folder.mkdir(parents=True, exist_ok=True)
-    keras.utils.clear_session()
-    gc.collect()
-    keras.utils.set_random_seed(seed)
-    memory.reset()
+    result = finished(folder)
+    if result is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        keras.utils.clear_session()
+        gc.collect()
+        keras.utils.set_random_seed(seed)
+        memory.reset()
+        result = measured(task, seed, folder, every, verbose)
+        write_json(folder / "result.json", result)
+    # Only now: what is needed to go on stays until the result is there.
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    (folder / BEST).unlink(missing_ok=True)
+    return result
+
+
+def measured(task, seed, folder, every, verbose) -> dict:
+    """Train, answer with the weights of the best epoch; returns the result."""
     samples = {part: task.split(part) for part in ("train", "dev")}
     features = {part: task.encode(rows) for part, rows in samples.items()}
     model, clock, evaluation = fit(
         task, seed, folder, samples, features, every, verbose
     )
-    model.load_weights(evaluation.filepath)
+    model.load_weights(folder / BEST)
     for path, name in task.test_files().items():
         tests = task.read(path, labelled=False)
         found = task.predict(model, task.encode(tests))
         write_answers(folder / name, task.answers(tests, found))
-    result = summary(task, seed, samples, clock, evaluation)
-    with atomic_path(folder / "result.json") as path:
-        path.write_text(json.dumps(result, ensure_ascii=False, indent=1), "utf-8")
-    shutil.rmtree(folder / "checkpoint")
-    evaluation.filepath.unlink()
-    return result
+    return summary(task, seed, samples, clock, evaluation)
 
 
 def fit(task, seed, folder, samples, features, every, verbose):
@@ -83,7 +101,7 @@ def fit(task, seed, folder, samples, features, every, verbose):
     def evaluate(model):
         return task.score(samples["dev"], task.predict(model, features["dev"]))
 
-    evaluation = Evaluation(evaluate, task.metric, folder / "best.weights.h5")
+    evaluation = Evaluation(evaluate, task.metric, folder / BEST)
     kept = [clock, evaluation]
     saver = Checkpoint(folder / "checkpoint", generator, every, 1, kept)
     history = model.fit(
