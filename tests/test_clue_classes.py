@@ -23,6 +23,17 @@ def test_smoke(name, tiny_checkpoint, tmp_path):
         assert {one["label"] for one in found} <= set(task.labels)
 
 
+def test_packed_batches_are_of_the_size_asked_for():
+    """Rows as long as the task says, about batch_size texts in a batch."""
+    task = task_of("tnews", "zh-tiny", maxlen=None, batch_size=8, packing=True)
+    features = [(([1] * size, [0] * size), 0) for size in (14, 20, 26, 32)] * 40
+    generator = task.batches(features, seed=0)
+    assert generator.length == task.row_length == 64
+    assert len(generator) == pytest.approx(len(features) / 8, rel=0.15)
+    longer = task.batches([(([1] * 70, [0] * 70), 0)], seed=0)
+    assert longer.length == 70
+
+
 def test_rows_without_a_label_are_left_out_and_told(capsys):
     task = task_of("ocnli", "zh-tiny", limit=None)
     rows = read(SAMPLES / "ocnli" / "train.50k.json")

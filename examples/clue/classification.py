@@ -74,7 +74,7 @@ class Classification(Task):
         length = max(self.row_length, *sizes)
         each = self.batch_size * np.mean(sizes) / length / device_count()
         rows = max(1, round(each)) * device_count()
-        return PackedGenerator(features, rows, length, seed=seed)
+        return PackedGenerator(features, rows, length=length, seed=seed)
 
     def build(self, steps):
         """Encoder, first token, one dense layer."""
