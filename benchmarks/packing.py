@@ -87,9 +87,13 @@ class Way:
         self.model = classifier(args, name == "packed")
         if name == "packed":
             tokens = np.mean([len(inputs[0]) for inputs, _ in data])
-            rows = max(1, round(args.batch * tokens / args.length / 0.99))
+            rows = max(1, round(args.batch * tokens / args.length[0] / 0.99))
             self.generator = PackedGenerator(
-                data, rows, length=args.length, texts=args.texts, seed=0
+                data,
+                rows,
+                length=args.length,
+                texts=args.texts or max(2, round(2 * args.length[0] / tokens)),
+                seed=0,
             )
         else:
             buckets = {} if name == "buckets" else {"buckets": (128,)}
@@ -131,8 +135,10 @@ def main():
     parser.add_argument("--model", choices=["zh-tiny", "roformer"], default="zh-tiny")
     parser.add_argument("--samples", type=int, default=3200)
     parser.add_argument("--batch", type=int, default=32, help="texts in a step")
-    parser.add_argument("--length", type=int, default=128, help="tokens of a row")
-    parser.add_argument("--texts", type=int, help="places for texts in a row")
+    parser.add_argument("--length", type=int, nargs="+", default=[128],
+                        help="tokens of a row, and of those for long texts")
+    parser.add_argument("--texts", type=int,
+                        help="places in a row; default: twice the texts that it holds")
     parser.add_argument("--rounds", type=int, default=3)
     ways = ["padded", "buckets", "packed"]
     parser.add_argument("--ways", nargs="*", default=ways, choices=ways)

@@ -12,11 +12,18 @@ from bert4keras3.utils.rows import RowPacker
 COUNTED = 2000  # samples that are encoded to count the batches of a pass
 
 
+def tokens_of(numbered: tuple) -> int:
+    """Tokens of a sample (number, (inputs, label))."""
+    return len(numbered[1][0][0])
+
+
 class PackedGenerator(BucketedGenerator):
     """Fill rows of `length` tokens with several texts each, for a packed model.
 
-    batch_size: R, rows of a batch; length: T, tokens of a row; texts: N, the most
-    texts in one row, default length // 8; encode, seed and the rest: those of
+    batch_size: R, rows of a batch; length: T, tokens of a row, or a pair (T, L): the
+    few texts that are longer than T come in batches of R * T // L rows of L tokens,
+    shorter ones among them, so that the others need not pay for long rows; texts: N,
+    the most texts in one row, default T // 8; encode, seed and the rest: those of
     `BucketedGenerator`, whose inputs must all have the same length here.
 
     Batches are ((ids, segments, ..., starts), labels, weights): inputs (R, T) filled
@@ -24,14 +31,15 @@ class PackedGenerator(BucketedGenerator):
     labels (R, N, ...), each of them if they are a tuple; weights float32 (R, N), 1 for
     a text and 0 for none, as often as there are labels. Compile with
     `reduction="mean_with_sample_weight"` of the loss and `weighted_metrics`. Every
-    batch has these shapes: one program. Without labels a batch is (inputs, None).
+    batch has these shapes: one program, two with a pair of lengths. Without labels a
+    batch is (inputs, None).
 
     `forfit(random=True)` yields full batches only. Texts come in random order, and 64
     of them wait at any time: the first gets a row together with those that fill it
     best. What is left after a pass opens the next one.
     `__iter__` comes to an end with rows that are not full, in order if not `random`.
     For other labels, as spans need, override `collate`.
-    Raises ValueError for a text of more than `length` tokens.
+    Raises ValueError for a text of more tokens than a row, and bad lengths.
     """
 
     noted = ("length", "texts")
@@ -42,20 +50,23 @@ class PackedGenerator(BucketedGenerator):
         batch_size: int = 32,
         buffer_size: int | None = None,
         *,
-        length: int = 128,
+        length: int | Sequence[int] = 128,
         texts: int | None = None,
         encode: Callable | None = None,
         seed: int | None = None,
     ):
-        self.length = length
-        self.texts = max(1, length // 8) if texts is None else texts
-        if length < 1 or self.texts < 1:
+        # As JSON keeps it, for the comparison with a checkpoint.
+        self.length = length if isinstance(length, int) else list(length)
+        self.lengths = [length] if isinstance(length, int) else self.length
+        rising = self.lengths == sorted(set(self.lengths)) and len(self.lengths) < 3
+        if not self.lengths or self.lengths[0] < 1 or not rising or texts == 0:
             raise ValueError(
-                "length and texts must be at least 1. Received: "
-                f"length={length}, texts={texts}"
+                "length must be at least 1, or a pair of such that rises, and texts at "
+                f"least 1. Received: length={length}, texts={texts}"
             )
+        self.texts = max(1, self.lengths[0] // 8) if texts is None else texts
         self._batches = None
-        options = {"encode": encode, "buckets": (length,), "seed": seed}
+        options = {"encode": encode, "buckets": self.lengths, "seed": seed}
         super().__init__(data, batch_size, buffer_size, **options)
 
     @property
@@ -79,14 +90,20 @@ class PackedGenerator(BucketedGenerator):
         chosen = np.unique(np.linspace(0, total - 1, min(total, COUNTED)).astype(int))
         packer, full = self._packer(), 0
         for number in chosen:
-            full += len(list(packer.add(self.numbered(int(number)))))
-        rest = packer.left_over()
-        places, tokens = len(rest) / self.texts, sum(map(self._size, rest))
-        full += max(places, tokens / self.length) / self.batch_size
+            item = self._checked(self.numbered(int(number)))
+            full += len(list(packer.add(item)))
+        rest = [*packer.left_over(), *packer.waiting[1]]
+        places, tokens = len(rest) / self.texts, sum(map(tokens_of, rest))
+        full += max(places, tokens / self.lengths[0]) / self.batch_size
         return int(np.ceil(full * total / max(len(chosen), 1)))
 
     def _packer(self) -> RowPacker:
-        return RowPacker(self.batch_size, self.length, self.texts, self._size)
+        return RowPacker(self._shapes(), self.texts, tokens_of)
+
+    def _shapes(self) -> list[tuple]:
+        """(rows, length) of the batches: as many tokens in long rows as in others."""
+        tokens = self.batch_size * self.lengths[0]
+        return [(max(1, tokens // length), length) for length in self.lengths]
 
     def __iter__(self, random: bool = False) -> Iterator[tuple]:
         if not random:
@@ -108,25 +125,26 @@ class PackedGenerator(BucketedGenerator):
 
     def _packed(self, packer: RowPacker) -> Iterator[tuple]:
         for numbered in self._shuffled_pairs():
-            yield from map(self._batch, packer.add(numbered))
+            yield from map(self._batch, packer.add(self._checked(numbered)))
 
     def _in_order(self) -> Iterator[list]:
         """Rows of the samples one after another; a row ends where one does not fit."""
-        rows, free = [[]], self.length
+        count, length = self._shapes()[-1]
+        rows, free = [[]], length
         for pair in self._encoded(random=False):
-            size = self._size((None, pair))
+            size = tokens_of(self._checked((None, pair)))
             if size > free or len(rows[-1]) == self.texts:
-                if len(rows) == self.batch_size:
+                if len(rows) == count:
                     yield rows
                     rows = []
                 rows.append([])
-                free = self.length
+                free = length
             rows[-1].append((None, pair))
             free -= size
         yield rows
 
-    def _size(self, numbered: tuple) -> int:
-        """Tokens of one sample. Raises ValueError if they fit no row."""
+    def _checked(self, numbered: tuple) -> tuple:
+        """The sample itself. Raises ValueError if it fits no row."""
         number, pair = numbered
         size, (inputs, _) = self._longest(pair), pair
         name = "a sample" if number is None else f"sample {number}"
@@ -135,13 +153,13 @@ class PackedGenerator(BucketedGenerator):
                 f"{name} has inputs of {[len(x) for x in inputs]} items: in a packed "
                 "row they must be as long as each other, and not empty."
             )
-        if size > self.length:
+        if size > self.lengths[-1]:
             raise ValueError(
                 f"{name} is a sequence of {size} items, longer than a row "
                 f"(length={self.length}). Truncate it (Tokenizer.encode takes maxlen) "
                 "or raise length."
             )
-        return size
+        return numbered
 
     def _batch(self, rows: Iterable[list]) -> tuple:
         """A batch of rows of (number, pair)."""
@@ -151,10 +169,17 @@ class PackedGenerator(BucketedGenerator):
             for numbered in row:
                 inputs, label = numbered[1]
                 texts.append((offset, inputs, label))
-                offset += self._longest(numbered[1])
+                offset += tokens_of(numbered)
             filled.append(texts)
-        filled += [[] for _ in range(self.batch_size - len(filled))]
+        length = self._row_length(filled)
+        count = next(rows for rows, one in self._shapes() if one == length)
+        filled += [[] for _ in range(count - len(filled))]
         return self.collate(filled)
+
+    def _row_length(self, rows: list[list[tuple]]) -> int:
+        """The length of a batch's rows: the shortest that holds every row."""
+        ends = [offset + len(x[0]) for row in rows for offset, x, _ in row[-1:]]
+        return next(length for length in self.lengths if length >= max(ends))
 
     def collate(self, rows: list[list[tuple]]) -> tuple:
         """Return (inputs, labels, weights) of R rows.
@@ -171,16 +196,19 @@ class PackedGenerator(BucketedGenerator):
         for row, place, _ in labels:
             weights[row, place] = 1.0
         if not isinstance(labels[0][2], tuple):
-            return inputs, self._placed(labels), weights
+            return inputs, self._placed(labels, len(rows)), weights
         parts = range(len(labels[0][2]))
-        made = tuple(self._placed([(r, n, x[i]) for r, n, x in labels]) for i in parts)
+        made = tuple(
+            self._placed([(r, n, x[i]) for r, n, x in labels], len(rows)) for i in parts
+        )
         return inputs, made, tuple(weights for _ in parts)
 
     def inputs(self, rows: list[list[tuple]]) -> tuple:
         """Arrays (R, T) of the inputs and starts (R, N), int32, of `collate`'s rows."""
         count = len(next(row for row in rows if row)[0][1])
-        arrays = [np.zeros((len(rows), self.length), "int32") for _ in range(count)]
-        starts = np.full((len(rows), self.texts), self.length, "int32")
+        length = self._row_length(rows)
+        arrays = [np.zeros((len(rows), length), "int32") for _ in range(count)]
+        starts = np.full((len(rows), self.texts), length, "int32")
         starts[:, 0] = 0
         for i, row in enumerate(rows):
             for n, (offset, inputs, _) in enumerate(row):
@@ -189,10 +217,10 @@ class PackedGenerator(BucketedGenerator):
                     array[i, offset : offset + len(one)] = one
         return (*arrays, starts)
 
-    def _placed(self, labels: Sequence[tuple]) -> np.ndarray:
+    def _placed(self, labels: Sequence[tuple], rows: int) -> np.ndarray:
         """Array (R, N, ...) of labels (row, place, label), 0 elsewhere."""
-        values = self._labels([label for _, _, label in labels], self.length)
-        shape = (self.batch_size, self.texts, *values.shape[1:])
+        values = self._labels([label for _, _, label in labels], self.lengths[-1])
+        shape = (rows, self.texts, *values.shape[1:])
         array = np.zeros(shape, values.dtype)
         for (row, place, _), value in zip(labels, values, strict=True):
             array[row, place] = value

@@ -8,51 +8,66 @@ AHEAD = 64  # texts a row is chosen from
 class RowPacker:
     """Collect items into rows and hand out full batches of rows.
 
-    rows, length, texts: rows of a batch, tokens of a row, most items of a row;
-    size_of: item -> its tokens, at most `length`. Items wait in the order in which
-    they come. When 64 wait, the first of them gets a row, together with those of the
-    others that fill it best.
+    shapes: (rows, length) of a batch, and of one with longer rows for the items that
+    are too long for the first, if there are such; texts: most items of a row;
+    size_of: item -> its tokens, at most the last length. Items wait in the order in
+    which they come. When 64 wait, the first of them gets a row, together with those of
+    the others that fill it best. Long items wait for as many as there are long rows.
     """
 
-    def __init__(self, rows: int, length: int, texts: int, size_of: Callable):
-        self.rows, self.length, self.texts = rows, length, texts
-        self.size_of = size_of
-        self.waiting: dict[int, list] = {0: []}  # one key, as `Passes` has buckets
-        self.batch: list[list] = []
+    def __init__(self, shapes: Sequence[tuple], texts: int, size_of: Callable):
+        self.shapes, self.texts, self.size_of = shapes, texts, size_of
+        self.waiting: dict[int, list] = {0: [], 1: []}  # short, long
+        self.batch: list[list] = []  # open rows of the first shape
 
     def add(self, item) -> Iterator[list]:
         """Add an item; yield the batches that are full, lists of rows of items."""
-        self.size_of(item)  # an error is about this item, not about its batch
-        self.waiting[0].append(item)
+        is_long = self.size_of(item) > self.shapes[0][1]
+        self.waiting[int(is_long)].append(item)
         yield from self._filled(AHEAD)
 
     def _filled(self, ahead: int) -> Iterator[list]:
-        """Fill rows as long as `ahead` items wait."""
-        waiting = self.waiting[0]
-        while len(waiting) >= ahead:
-            sizes = [self.size_of(item) for item in waiting[:AHEAD]]
-            chosen = best_row(sizes, self.length, self.texts)
-            self.batch.append([waiting[i] for i in chosen])
-            for i in reversed(chosen):
-                del waiting[i]
-            if len(self.batch) == self.rows:
+        """Fill rows as long as `ahead` short items wait."""
+        short, long = self.waiting[0], self.waiting[1]
+        while len(short) >= ahead:
+            if len(long) >= self.shapes[-1][0]:
+                yield self._long_batch()
+                continue
+            self.batch.append(self._row(0))
+            if len(self.batch) == self.shapes[0][0]:
                 batch, self.batch = self.batch, []
                 yield batch
 
+    def _long_batch(self) -> list:
+        count = min(self.shapes[-1][0], len(self.waiting[1]))
+        return [self._row(1) for _ in range(count)]
+
+    def _row(self, kind: int) -> list:
+        """The first item of a kind that waits, and the short ones that go with it."""
+        first, short = self.waiting[kind].pop(0), self.waiting[0]
+        items = [first, *short[: AHEAD - 1]]
+        length = self.shapes[kind][1]
+        chosen = best_row([self.size_of(item) for item in items], length, self.texts)
+        for i in reversed(chosen[1:]):
+            del short[i - 1]
+        return [items[i] for i in chosen]
+
     def left_over(self) -> list:
-        """The items that no batch has had yet, in the order in which they go on."""
+        """The short items that no batch has had yet, in the order they go on in."""
         return [item for row in self.batch for item in row] + self.waiting[0]
 
     def wait(self) -> None:
         """Take the open batch apart: all that is left waits, as after a restart."""
-        self.waiting, self.batch = {0: self.left_over()}, []
+        self.waiting[0], self.batch = self.left_over(), []
 
     def numbers(self) -> list:
-        """What waits, as [0, numbers], of items that are (number, sample)."""
-        return [[0, [number for number, _ in self.waiting[0]]]]
+        """What waits, as [kind, numbers], of items that are (number, sample)."""
+        return [[k, [number for number, _ in d]] for k, d in self.waiting.items()]
 
     def emptied(self) -> Iterator[list]:
         """Yield the last batches, not full; nothing waits any more."""
+        while self.waiting[1]:
+            yield self._long_batch()
         yield from self._filled(1)
         if self.batch:
             batch, self.batch = self.batch, []

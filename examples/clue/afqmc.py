@@ -16,7 +16,7 @@ class AFQMC(Classification):
     name = "afqmc"
     tests = {"test.json": "afqmc_predict.json"}
     labels = ("0", "1")
-    row_length = 128
+    row_length = 96
 
     def texts(self, record):
         """The two questions."""

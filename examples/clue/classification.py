@@ -25,8 +25,8 @@ class Classification(Task):
     """A task that asks for one of `labels`, told from the first token's vector.
 
     labels: as the official files write them; dropped: labels whose rows are no
-    samples; id_key: the field that names a sample in test files. row_length is a
-    row's least length: it is as long as the longest text.
+    samples; id_key: the field that names a sample in test files. row_length: texts
+    that are longer come in batches of longer rows.
     """
 
     labels = ()
@@ -71,10 +71,17 @@ class Classification(Task):
         if not self.packed:
             return BucketedGenerator(features, self.batch_size, seed=seed)
         sizes = [len(inputs[0]) for inputs, _ in features]
-        length = max(self.row_length, *sizes)
-        each = self.batch_size * np.mean(sizes) / length / device_count()
-        rows = max(1, round(each)) * device_count()
-        return PackedGenerator(features, rows, length=length, seed=seed)
+        longest = 64 * -(-max(sizes) // 64)
+        length = self.row_length
+        if max(sizes) > length and device_count() > 1:
+            length = longest  # batches of one shape, which devices can share
+        mean = np.mean(sizes)
+        rows = round(self.batch_size * mean / length / device_count())
+        rows = max(1, rows) * device_count()
+        texts = max(2, round(2 * length / mean))  # places: twice what a row holds
+        if max(sizes) > length:  # the few long texts come in batches of longer rows
+            length = (length, longest)
+        return PackedGenerator(features, rows, length=length, texts=texts, seed=seed)
 
     def build(self, steps):
         """Encoder, first token, one dense layer."""

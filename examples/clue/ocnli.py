@@ -17,6 +17,7 @@ class OCNLI(CMNLI):
     name = "ocnli"
     train = ("train.50k.json", "train.json", "train.30k.json", "train.10k.json")
     tests = {"test.json": "ocnli_50k_predict.json"}
+    row_length = 96
 
 
 if __name__ == "__main__":

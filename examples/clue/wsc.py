@@ -24,7 +24,7 @@ class WSC(Classification):
     }
     labels = ("true", "false")
     maxlen, epochs = 192, 30
-    row_length = 256
+    row_length = 128
 
     def texts(self, record):
         """The text, span 1 between underscores and span 2 in brackets."""
