@@ -54,6 +54,10 @@ def test_cluener_there_and_back(tmp_path):
         write_cluener(tmp_path / "out.json", ["a"], [[Entity(0, 2, "name")]])
     with pytest.raises(ValueError, match="1 rows of texts and 0 of entities"):
         write_cluener(tmp_path / "out.json", ["a"], [])
+    write_cluener(tmp_path / "out.json", ["a"], [[]], ids=["x7"])
+    assert json.loads((tmp_path / "out.json").read_text()) == {"id": "x7", "label": {}}
+    with pytest.raises(ValueError, match="1 rows of texts and 2 of ids"):
+        write_cluener(tmp_path / "out.json", ["a"], [[]], ids=[1, 2])
     write_cluener(tmp_path / "out.json", [], [])
     assert (tmp_path / "out.json").read_bytes() == b""
 

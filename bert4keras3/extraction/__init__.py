@@ -1,6 +1,7 @@
 """Spans, tags, relations, events and answers, to tensors and back; numpy only."""
 
 from bert4keras3.extraction.cliques import maximal_cliques as maximal_cliques
+from bert4keras3.extraction.corpora import cluener_label as cluener_label
 from bert4keras3.extraction.corpora import read_cluener as read_cluener
 from bert4keras3.extraction.corpora import read_entities as read_entities
 from bert4keras3.extraction.corpora import read_tagged as read_tagged

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bert4keras3.extraction.jsonl import json_lines, lines_of, not_empty, write_lines
@@ -113,22 +113,35 @@ def _mentions(item: dict, where: str) -> Iterator[tuple[str, str, int, int]]:
 
 
 def write_cluener(
-    path: str | os.PathLike, texts: Sequence[str], entities: Sequence[Sequence[Entity]]
+    path: str | os.PathLike,
+    texts: Sequence[str],
+    entities: Sequence[Sequence[Entity]],
+    ids: Sequence | None = None,
 ) -> None:
     """Write predictions as CLUENER asks: id, label {type: {mention: places}}.
 
-    Raises ValueError for entities outside their text.
+    ids: those of the official file; default 0, 1, 2, ...
+    Raises ValueError for entities outside their text, and unequal numbers.
     """
+    ids = range(len(texts)) if ids is None else ids
     same_count("texts", len(texts), "entities", len(entities))
-    lines = []
-    for number, (text, found) in enumerate(zip(texts, entities, strict=True)):
-        label: dict = {}
-        for item in found:
-            start, end, kind = checked(item, text, number)
-            places = label.setdefault(kind, {}).setdefault(text[start:end], [])
-            places.append([start, end - 1])
-        lines.append({"id": number, "label": label})
+    same_count("texts", len(texts), "ids", len(ids))
+    labels = map(cluener_label, texts, entities, range(len(texts)))
+    lines = [{"id": x, "label": y} for x, y in zip(ids, labels, strict=True)]
     write_lines(path, lines)
+
+
+def cluener_label(text: str, entities: Iterable[Entity], row: int = 0) -> dict:
+    """{type: {mention: [[first, last], ...]}} of a text's entities, last included.
+
+    row: number of the text, for errors. Raises ValueError for an entity outside of it.
+    """
+    label: dict = {}
+    for item in entities:
+        start, end, kind = checked(item, text, row)
+        places = label.setdefault(kind, {}).setdefault(text[start:end], [])
+        places.append([start, end - 1])
+    return label
 
 
 def read_words(path: str | os.PathLike) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""Text files, line by line; JSON objects among them."""
+"""JSON files and text files, line by line; errors name the line."""
 
 import json
 import os
@@ -41,6 +41,27 @@ def json_lines(path: str | os.PathLike) -> Iterator[tuple[int, dict]]:
                 f"{path}, line {number}: expected a JSON object, found {line[:40]!r}"
             )
         yield number, value
+
+
+def read_json(path: str | os.PathLike):
+    """Return the content of a JSON file in UTF-8.
+
+    Raises ValueError, naming file and line, for another encoding or no JSON.
+    """
+    raw = Path(path).read_bytes()
+    try:
+        return json.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{path}, line {line}: not UTF-8 ({error.reason} at byte {error.start}); "
+            "convert the file, for example from GB18030"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path}, line {error.lineno}: no JSON ({error.msg} at column "
+            f"{error.colno})"
+        ) from None
 
 
 def write_lines(path, lines: Iterable[dict]) -> None:

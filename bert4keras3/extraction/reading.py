@@ -3,16 +3,14 @@
 Answers are pieces of the passage; characters are counted, ends are open.
 """
 
-import json
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from bert4keras3.extraction.jsonl import not_empty
+from bert4keras3.extraction.jsonl import not_empty, read_json
 from bert4keras3.extraction.spans import same_count
 
 
@@ -53,20 +51,7 @@ def read_squad(path: str | os.PathLike) -> list[Question]:
     next to it where the text is.
     Raises ValueError, naming the file and the place in it, for anything else.
     """
-    raw = Path(path).read_bytes()
-    try:
-        content = json.loads(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"{path}, line {line}: not UTF-8 ({error.reason} at byte {error.start}); "
-            "convert the file, for example from GB18030"
-        ) from None
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path}, line {error.lineno}: no JSON ({error.msg} at column "
-            f"{error.colno}); a SQuAD file is one JSON object"
-        ) from None
+    content = read_json(path)
     found = []
     for i, document in enumerate(_get(content, "data", list, f"{path}")):
         place = f"{path}, data[{i}]"

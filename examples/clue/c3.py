@@ -8,9 +8,10 @@ Accuracy on dev, 10 epochs (published with GAU-alpha): BERT 60.54, RoBERTa-wwm-e
     python -m examples.clue.c3 --data FOLDER --checkpoint FOLDER
 """
 
+from bert4keras3.extraction.jsonl import read_json
 from bert4keras3.utils.text import balanced_lengths
 from examples.clue.choices import Choices, Question
-from examples.clue.data import field, find, read_json
+from examples.clue.data import field, find
 
 
 class C3(Choices):

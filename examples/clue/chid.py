@@ -14,10 +14,10 @@ from itertools import groupby
 
 import numpy as np
 
-from bert4keras3.extraction.jsonl import json_lines
+from bert4keras3.extraction.jsonl import json_lines, read_json
 from bert4keras3.utils.text import balanced_lengths
 from examples.clue.choices import Choices, Question, accuracy
-from examples.clue.data import field, read_json
+from examples.clue.data import field
 
 BLANK = re.compile(r"(#idiom\d+#)")
 

@@ -16,6 +16,7 @@ from bert4keras3.extraction import (
     Dropped,
     Entity,
     Labels,
+    cluener_label,
     decode_spans,
     featurize,
     pointer_labels,
@@ -114,16 +115,11 @@ class CLUENER(Task):
 
     def answers(self, samples, predictions):
         """{"id", "label": {type: {entity: [[first, last], ...]}}} of every sample."""
-        lines = []
-        for sample, entities in zip(samples, predictions, strict=True):
-            label: dict = {}
-            for start, end, kind in entities:
-                places = label.setdefault(kind, {}).setdefault(
-                    sample.text[start:end], []
-                )
-                places.append([start, end - 1])
-            lines.append({"id": sample.id, "label": label})
-        return lines
+        pairs = zip(samples, predictions, strict=True)
+        return [
+            {"id": one.id, "label": cluener_label(one.text, entities)}
+            for one, entities in pairs
+        ]
 
 
 if __name__ == "__main__":

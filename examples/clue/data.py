@@ -1,6 +1,5 @@
 """Finding and reading CLUE's official files: errors name the file and the line."""
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -70,20 +69,3 @@ def label_index(value, labels: Sequence[str]) -> int:
     except ValueError:
         shown = ", ".join(labels[:20]) + (", ..." if len(labels) > 20 else "")
         raise ValueError(f"label {value!r} is none of {shown}") from None
-
-
-def read_json(path):
-    """The content of a JSON file; ValueError with file and line if it is none."""
-    try:
-        return json.loads(Path(path).read_bytes().decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        line = Path(path).read_bytes().count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"{path}, line {line}: not UTF-8 ({error.reason}); convert the file, for "
-            "example from GB18030"
-        ) from None
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path}, line {error.lineno}: no JSON ({error.msg} at column "
-            f"{error.colno})"
-        ) from None

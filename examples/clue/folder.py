@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bert4keras3.checkpoints.atomic import atomic_path
-from examples.clue.data import read_json
+from bert4keras3.extraction.jsonl import read_json
 
 
 def write_json(path, content) -> None:

@@ -5,8 +5,8 @@ Written from the official files, not from the tasks here, to be a second opinion
 
 import re
 
-from bert4keras3.extraction.jsonl import json_lines
-from examples.clue.data import field, read_json
+from bert4keras3.extraction.jsonl import json_lines, read_json
+from examples.clue.data import field
 
 
 def _official() -> dict[str, tuple]:

@@ -13,8 +13,8 @@ from collections import Counter
 from pathlib import Path
 
 from bert4keras3.checkpoints.atomic import atomic_path
-from bert4keras3.extraction.jsonl import json_lines, write_lines
-from examples.clue.data import field, find, read_json, task_folder
+from bert4keras3.extraction.jsonl import json_lines, read_json, write_lines
+from examples.clue.data import field, find, task_folder
 from examples.clue.official import CHECKS, OFFICIAL, read_questions
 
 OBJECTS = ("chid", "cmrc2018")  # one JSON object {id: answer}; the others: json lines

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import keras
 
+from bert4keras3.extraction.jsonl import read_json
 from bert4keras3.training import Checkpoint, Evaluation
 from examples.clue import memory
-from examples.clue.data import read_json
 from examples.clue.folder import write_json
 from examples.clue.submission import write_answers
 
