@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 from family_cases import CASES
 from keras import ops
+from markers import COMPILED
 from packed_rows import alone, made, outputs, packed, same, texts
 
 from bert4keras3.models.registry import find
 
+IS_COMPILED = keras.backend.backend() in COMPILED
 # Families that read one text and decode nothing, one name per class.
 ENCODERS = {
     find(name): name
@@ -23,6 +25,11 @@ every = pytest.mark.parametrize(
         for name in sorted({*ENCODERS.values(), "deberta_v2"})
     ],
 )
+
+
+def slowly(value):
+    """A case that runs in the slow suite where programs are compiled."""
+    return pytest.param(value, marks=[pytest.mark.slow] if IS_COMPILED else [])
 
 
 def test_families_are_what_they_were():
@@ -60,7 +67,7 @@ def test_the_last_block_computes_first_tokens_alone(packs):
 
 
 @pytest.mark.parametrize("application", ["lm", "unilm"])
-@pytest.mark.parametrize("family", ["bert", "roformer"])
+@pytest.mark.parametrize("family", ["bert", slowly("roformer")])
 def test_language_models(family, application):
     arguments = {"application": application, "with_mlm": "linear"}
     plain, rows = made(family, **arguments), made(family, packed=True, **arguments)
@@ -68,7 +75,7 @@ def test_language_models(family, application):
     same(outputs(plain.model, alone(found)), outputs(rows.model, packed(found)))
 
 
-@pytest.mark.parametrize("head", ["with_pool", "with_nsp"])
+@pytest.mark.parametrize("head", ["with_pool", slowly("with_nsp")])
 def test_pooler_and_next_sentence(head, tmp_path):
     arguments = {"family": "roformer", head: True}
     plain, rows = made(**arguments), made(packed=True, **arguments)
