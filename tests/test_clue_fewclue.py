@@ -34,7 +34,7 @@ def test_fine_tuning(tiny_checkpoint, tmp_path):
     given = ["--checkpoint", str(tiny_checkpoint), "--output", str(tmp_path)]
     results = fewclue.main(["--smoke", "--tasks", name, *given])
     scores = results[name, 0]
-    folder = tmp_path / name / "fine-tune-few_all-0"
+    folder = tmp_path / name / "fine-tune-few_all" / "seed-0"
     lines = (folder / "public.json").read_text("utf-8").splitlines()
     found = {one["id"]: one["answer"] for one in map(json.loads, lines)}
     lines = (DATA / name / "test_public.json").read_text("utf-8").splitlines()
@@ -42,6 +42,8 @@ def test_fine_tuning(tiny_checkpoint, tmp_path):
     right = sum(found[one["id"]] == one["answer"] for one in gold)
     assert scores["test"] == right / len(gold) and 0 <= scores["dev"] <= 1
     assert fewclue.main(["--smoke", "--tasks", name, *given]) == results
+    with pytest.raises(ValueError, match="smoke was True and is now False"):
+        fewclue.main(["--tasks", name, *given])
 
 
 @slow_on(*COMPILED)
@@ -49,7 +51,7 @@ def test_pet(tmp_path):
     given = ["--smoke", "--method", "pet", "--output", str(tmp_path)]
     results = fewclue.main([*given, "--tasks", "ocnli"])
     assert set(results["ocnli", 0]) == {"dev", "test"}
-    assert (tmp_path / "ocnli" / "pet-few_all-0" / "best.weights.h5").exists()
+    assert (tmp_path / "ocnli/pet-few_all/seed-0/best.weights.h5").exists()
 
 
 def test_other_splits_and_sets_without_words(tiny_checkpoint, capsys):

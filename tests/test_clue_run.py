@@ -5,11 +5,11 @@ import json
 import keras
 import pytest
 from clue_helpers import SAMPLES, tiny_checkpoint
-from clue_toy import find_toy
+from clue_toy import ToyTNEWS, find_toy
 from markers import slow_on
 
 from examples.clue import curves, folder, run, training
-from examples.clue.run import data_parallel, main, parse
+from examples.clue.run import data_parallel, main
 
 __all__ = ["tiny_checkpoint"]
 SIZES = ["--limit=8", "--batch-size=4", "--epochs=2"]
@@ -112,11 +112,15 @@ def test_without_matplotlib(monkeypatch, capsys):
     assert not curves.installed() and "pip install" in capsys.readouterr().out
 
 
-def test_arguments():
-    args = parse(["--smoke", "--limit=3", "--tasks", "tnews", "tnews"])
-    assert (args.limit, args.epochs, args.tasks) == (3, 1, ["tnews"])
-    assert args.output == "clue_smoke" and SAMPLES.is_dir()
-    assert parse(["--seeds", "1", "1"], only="csl").tasks == ["csl"]
+def test_a_task_of_ones_own(tmp_path, tiny_checkpoint):
+    class Mine(ToyTNEWS):
+        name = "mine"
+        folders = ("tnews",)
+
+    options = ["--checkpoint", str(tiny_checkpoint), "--output", str(tmp_path)]
+    (result,) = main([*options, "--smoke"], only=Mine)
+    assert result["task"] == "mine"
+    assert "| mine | accuracy |" in (tmp_path / "table.md").read_text("utf-8")
 
 
 def test_devices():

@@ -33,9 +33,7 @@ def json_lines(path: str | os.PathLike) -> Iterator[tuple[int, dict]]:
         try:
             value = json.loads(line)
         except json.JSONDecodeError as error:
-            raise ValueError(
-                f"{path}, line {number}: no JSON ({error.msg} at column {error.colno})"
-            ) from None
+            raise _no_json(path, number, error) from None
         if not isinstance(value, dict):
             raise ValueError(
                 f"{path}, line {number}: expected a JSON object, found {line[:40]!r}"
@@ -58,10 +56,12 @@ def read_json(path: str | os.PathLike):
             "convert the file, for example from GB18030"
         ) from None
     except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path}, line {error.lineno}: no JSON ({error.msg} at column "
-            f"{error.colno})"
-        ) from None
+        raise _no_json(path, error.lineno, error) from None
+
+
+def _no_json(path, line: int, error: json.JSONDecodeError) -> ValueError:
+    reason = error.msg.removesuffix(" at")
+    return ValueError(f"{path}, line {line}: no JSON ({reason}, column {error.colno})")
 
 
 def write_lines(path, lines: Iterable[dict]) -> None:

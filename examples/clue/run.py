@@ -5,7 +5,6 @@
 What is finished is not run again, what was interrupted goes on. docs/clue.md
 """
 
-import argparse
 import contextlib
 import dataclasses
 import sys
@@ -14,49 +13,23 @@ from pathlib import Path
 import keras
 
 from examples.clue import curves, folder, training
+from examples.clue.arguments import parse
 from examples.clue.table import results_of, write_table
 from examples.clue.task import Options
-from examples.clue.tasks import NAMES, find_task
+from examples.clue.tasks import find_task
 
 SAMPLES = Path(__file__).resolve().parent.parent / "data" / "clue"
-SMOKE = {"limit": 8, "epochs": 1, "batch_size": 4}
-
-
-def parse(argv, only=None):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", help="CLUE's folder; default: a few samples")
-    parser.add_argument("--checkpoint", default="zh-tiny", help="name or folder")
-    parser.add_argument("--family", help="of the model, if its config does not tell")
-    if only is None:
-        parser.add_argument("--tasks", nargs="+", default=list(NAMES), choices=NAMES)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--output", help="folder; default: clue_runs, or clue_smoke")
-    for size in ("maxlen", "batch-size", "epochs", "limit"):
-        parser.add_argument(f"--{size}", type=int)
-    parser.add_argument("--learning-rate", type=float)
-    parser.add_argument("--no-packing", action="store_false", dest="packing")
-    parser.add_argument("--random-weights", action="store_true")
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
-    parser.add_argument("--devices", default="1", help="a number, or all (jax)")
-    parser.add_argument("--save-every", type=int, default=200, help="steps")
-    parser.add_argument("--smoke", action="store_true", help="a few steps of each")
-    args = parser.parse_args(argv)
-    args.tasks = [only] if only else list(dict.fromkeys(args.tasks))
-    args.seeds = list(dict.fromkeys(args.seeds))
-    args.output = args.output or ("clue_smoke" if args.smoke else "clue_runs")
-    for name, size in SMOKE.items() if args.smoke else ():
-        setattr(args, name, getattr(args, name) or size)
-    return args
 
 
 def main(argv=None, only=None):
-    """Run what the command line says; returns the result of every training."""
+    """Run what the command line says; returns the result of every training.
+
+    only: the one task, its name or its class, which need not be one of CLUE's.
+    """
     args = parse(argv, only)
     names = [field.name for field in dataclasses.fields(Options)]
     given = {name: getattr(args, name) for name in names}
     given["data"] = Path(args.data or SAMPLES).resolve()
-    if Path(args.checkpoint).exists():
-        given["checkpoint"] = str(Path(args.checkpoint).resolve())
     options = Options(**given)
     settings = {
         **given,

@@ -15,9 +15,13 @@ _HEAD = (
 
 
 def results_of(folder) -> dict[str, list[dict]]:
-    """{task: results of its seeds, by seed} of what is finished in a run's folder."""
+    """{task: results of its seeds, by seed} of what is finished in a run's folder.
+
+    CLUE's tasks in their order, then others.
+    """
     found = {}
-    for name in NAMES:
+    others = sorted({path.parent.name for path in Path(folder).glob("*/seed-*")})
+    for name in dict.fromkeys([*NAMES, *others]):
         places = (Path(folder) / name).glob("seed-*")
         results = [one for one in map(finished, places) if one is not None]
         if results:
@@ -61,9 +65,9 @@ def row_of(results) -> dict:
 
 def overall(found) -> dict | None:
     """CLUE's score, the mean of all tasks, over the seeds that all of them have."""
-    scores = [{one["seed"]: one["score"] for one in rows} for rows in found.values()]
-    if len(scores) < len(NAMES):
+    if not set(NAMES) <= set(found):
         return None
+    scores = [{one["seed"]: one["score"] for one in found[name]} for name in NAMES]
     seeds = sorted(set.intersection(*map(set, scores)))
     if not seeds:
         return None

@@ -19,14 +19,15 @@ class Options:
     """What the command line says of a training; None: what the task itself says.
 
     data: CLUE's folder; checkpoint: name or folder of a model with its vocabulary;
-    family: of the model, if its config does not tell; packing: several short texts in
-    a row; random_weights: the same model, not pretrained; limit: training samples at
-    most; the sizes are those of `Task`.
+    family: of the model, if its config does not tell; cased: its vocabulary knows
+    capitals; packing: several short texts in a row; random_weights: the same model,
+    not pretrained; limit: training samples at most; the sizes are those of `Task`.
     """
 
     data: Path
     checkpoint: str = "zh-tiny"
     family: str | None = None
+    cased: bool = False
     maxlen: int | None = None
     batch_size: int | None = None
     epochs: int | None = None
@@ -67,7 +68,7 @@ class Task:
                 f"{device_count()} devices. Give another --batch-size."
             )
         self.packed = options.packing and self.row_length is not None
-        self.tokenizer = Tokenizer(options.checkpoint, do_lower_case=True)
+        self.tokenizer = Tokenizer(options.checkpoint, do_lower_case=not options.cased)
 
     # --- what a task says ------------------------------------------------------
 
@@ -139,7 +140,7 @@ class Task:
 
     def compiled(self, model, loss, steps: int, **kwargs) -> keras.Model:
         """`model` with AdamW, warm-up in a tenth of the steps and linear decay."""
-        rate = self.options.learning_rate or default_rate(model)
+        rate = self.options.learning_rate or default_rate(self.options.checkpoint)
         optimizer = AdamW(Warmup(rate, steps), weight_decay=0.01, clipnorm=1.0)
         model.compile(optimizer, loss, **kwargs)
         return model
@@ -151,6 +152,7 @@ def device_count() -> int:
     return 1 if distribution is None else distribution.device_mesh.devices.size
 
 
-def default_rate(model) -> float:
-    """2e-5 for models of BERT's size, 3e-4 for those below 20 million weights."""
-    return 2e-5 if model.count_params() > 20_000_000 else 3e-4
+def default_rate(checkpoint) -> float:
+    """2e-5, and 3e-4 for models narrower than 512 numbers a token, such as zh-tiny."""
+    config = read_config(asset_path(checkpoint))[1]
+    return 2e-5 if config.get("hidden_size", 768) >= 512 else 3e-4

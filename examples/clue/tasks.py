@@ -17,8 +17,10 @@ NAMES = {
 }
 
 
-def find_task(name: str) -> type:
-    """The class of a task; ValueError with all names if there is none."""
+def find_task(name: str | type) -> type:
+    """The class of a task, or the class itself; ValueError if there is none."""
+    if isinstance(name, type):
+        return name
     if name not in NAMES:
         raise ValueError(f"There is no task {name!r}. Tasks: {', '.join(NAMES)}")
     return getattr(importlib.import_module(f"examples.clue.{name}"), NAMES[name])

@@ -104,6 +104,8 @@ def fit(task, seed, folder, samples, features, every, verbose):
     evaluation = Evaluation(evaluate, task.metric, folder / BEST)
     kept = [clock, evaluation]
     saver = Checkpoint(folder / "checkpoint", generator, every, 1, kept)
+    if saver.trained:
+        print(f"{task.name}, seed {seed}: goes on after step {saver.trained}")
     history = model.fit(
         generator.forfit(),
         steps_per_epoch=len(generator),

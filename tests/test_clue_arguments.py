@@ -1,0 +1,34 @@
+"""The command line of CLUE's runner: what it means, and what it refuses."""
+
+import re
+
+import pytest
+from clue_helpers import SAMPLES
+
+from examples.clue.arguments import parse
+from examples.clue.run import main
+
+
+def test_arguments():
+    args = parse(["--smoke", "--limit=3", "--tasks", "tnews", "tnews"])
+    assert (args.limit, args.epochs, args.tasks) == (3, 1, ["tnews"])
+    assert args.output == "clue_smoke" and SAMPLES.is_dir()
+    assert parse(["--seeds", "1", "1"], only="csl").tasks == ["csl"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("--epochs=0", "at least 1. Received: '0'"),
+        ("--limit=x", "at least 1. Received: 'x'"),
+        ("--maxlen=2", "at least 8"),
+        ("--seeds=-1", "at least 0"),
+        ("--learning-rate=2", "between 0 and 1"),
+        ("--devices=x", "at least 1"),
+        ("--checkpoint=chinese_roberta", "'chinese_roberta' is no folder here.*zh-tiny"),
+    ],
+)
+def test_wrong_arguments(given, message, capsys):
+    with pytest.raises(SystemExit):
+        main([given, "--smoke", "--tasks", "tnews"])
+    assert re.search(message, capsys.readouterr().err)
