@@ -25,7 +25,7 @@ def test_arguments():
         ("--seeds=-1", "at least 0"),
         ("--learning-rate=2", "between 0 and 1"),
         ("--devices=x", "at least 1"),
-        ("--checkpoint=chinese_roberta", "'chinese_roberta' is no folder here.*zh-tiny"),
+        ("--checkpoint=chinese_bert", "'chinese_bert' is no folder here.*zh-tiny"),
     ],
 )
 def test_wrong_arguments(given, message, capsys):

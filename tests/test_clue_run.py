@@ -4,7 +4,7 @@ import json
 
 import keras
 import pytest
-from clue_helpers import SAMPLES, tiny_checkpoint
+from clue_helpers import tiny_checkpoint
 from clue_toy import ToyTNEWS, find_toy
 from markers import slow_on
 
