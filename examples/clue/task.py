@@ -141,7 +141,8 @@ class Task:
     def compiled(self, model, loss, steps: int, **kwargs) -> keras.Model:
         """`model` with AdamW, warm-up in a tenth of the steps and linear decay."""
         rate = self.options.learning_rate or default_rate(self.options.checkpoint)
-        optimizer = AdamW(Warmup(rate, steps), weight_decay=0.01, clipnorm=1.0)
+        schedule = Warmup(rate, steps)
+        optimizer = AdamW(schedule, weight_decay=0.01, global_clipnorm=1.0)
         model.compile(optimizer, loss, **kwargs)
         return model
 
