@@ -50,3 +50,5 @@ def test_mistakes():
     for wrong in ((48, 32), (), (1, 2, 3), (0, 4)):
         with pytest.raises(ValueError, match="a pair of such that rises"):
             generator(DATA, length=wrong)
+    with pytest.raises(ValueError, match="texts=-1"):
+        generator(DATA, texts=-1)

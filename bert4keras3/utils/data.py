@@ -1,5 +1,6 @@
 """DataGenerator: batches for `model.fit` in bert4keras's idiom."""
 
+import functools
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -89,10 +90,14 @@ class DataGenerator:
         self.drop_remainder = drop_remainder
         self.rng = np.random if seed is None else np.random.RandomState(seed)
         self.passes = None
-        self.steps = None
-        if hasattr(data, "__len__"):
-            full, rest = divmod(len(data), batch_size)
-            self.steps = full + (rest > 0 and not drop_remainder)
+
+    @functools.cached_property
+    def steps(self) -> int | None:
+        """Batches of one pass over data with len(), None over others."""
+        if not hasattr(self.data, "__len__"):
+            return None
+        full, rest = divmod(len(self.data), self.batch_size)
+        return full + (rest > 0 and not self.drop_remainder)
 
     def __len__(self) -> int:
         """Number of batches in one pass."""

@@ -1,5 +1,6 @@
 """PackedGenerator: several short texts in one row; and predictions one text a row."""
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -59,33 +60,27 @@ class PackedGenerator(BucketedGenerator):
         self.length = length if isinstance(length, int) else list(length)
         self.lengths = [length] if isinstance(length, int) else self.length
         rising = self.lengths == sorted(set(self.lengths)) and len(self.lengths) < 3
-        if not self.lengths or self.lengths[0] < 1 or not rising or texts == 0:
+        self.texts = texts
+        if texts is None and self.lengths:
+            self.texts = max(1, self.lengths[0] // 8)
+        if not self.lengths or self.lengths[0] < 1 or not rising or self.texts < 1:
             raise ValueError(
                 "length must be at least 1, or a pair of such that rises, and texts at "
                 f"least 1. Received: length={length}, texts={texts}"
             )
-        self.texts = max(1, self.lengths[0] // 8) if texts is None else texts
-        self._batches = None
         options = {"encode": encode, "buckets": self.lengths, "seed": seed}
         super().__init__(data, batch_size, buffer_size, **options)
 
-    @property
+    @functools.cached_property
     def steps(self) -> int | None:
-        """Batches of one pass over data with a length, None over others.
+        """Batches of one pass over data with len(), None over others.
 
         The lengths of up to 2000 samples, spread evenly, are packed to count them:
         exact for fewer, else off by about a percent. They are encoded for that once,
         when the number is first asked for.
         """
-        if self._batches is None and hasattr(self.data, "__len__"):
-            self._batches = self._counted()
-        return self._batches
-
-    @steps.setter
-    def steps(self, value):
-        """The base class counts batches of batch_size samples; they are others here."""
-
-    def _counted(self) -> int:
+        if not hasattr(self.data, "__len__"):
+            return None
         total = len(self.data)
         chosen = np.unique(np.linspace(0, total - 1, min(total, COUNTED)).astype(int))
         packer, full = self._packer(), 0
