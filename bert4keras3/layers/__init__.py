@@ -36,6 +36,7 @@ from bert4keras3.layers.memm import (
 from bert4keras3.layers.normalization import LayerNormalization as LayerNormalization
 from bert4keras3.layers.normalization import ScaleOffset as ScaleOffset
 from bert4keras3.layers.packing import FirstTokens as FirstTokens
+from bert4keras3.layers.packing import PackedPooling as PackedPooling
 from bert4keras3.layers.packing import PackedPositions as PackedPositions
 from bert4keras3.layers.pairs import CosineDense as CosineDense
 from bert4keras3.layers.pairs import PairFeatures as PairFeatures

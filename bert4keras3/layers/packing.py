@@ -76,3 +76,43 @@ class FirstTokens(Layer):
         front = (starts.shape[0], *x.shape[1 : self.axis])
         shape = (*front, starts.shape[1], *x.shape[self.axis + 1 :])
         return keras.KerasTensor(shape, dtype=x.dtype)
+
+
+@register
+class PackedPooling(Layer):
+    """One vector of every text of a row, (B, N, D), out of those of its tokens.
+
+    Called with [x: (B, T, D), starts: (B, N)]; tokens that the mask of x leaves out
+    have no part in it, and a place without text gives zeros. pooling: "mean" or "max".
+    Raises ValueError for another.
+    """
+
+    def __init__(self, pooling="mean", **kwargs):
+        super().__init__(**kwargs)
+        if pooling not in ("mean", "max"):
+            raise ValueError(f'pooling must be "mean" or "max". Received: {pooling!r}')
+        self.pooling = pooling
+
+    def call(self, inputs, mask=None):
+        x, starts = inputs
+        numbers, _ = texts_of(starts, ops.shape(x)[1])
+        places = 1 + ops.arange(ops.shape(starts)[1], dtype="int32")
+        own = numbers[:, None] == places[None, :, None]
+        seen = mask[0] if isinstance(mask, (list, tuple)) else mask
+        if seen is not None:
+            own = ops.logical_and(own, ops.cast(seen, "bool")[:, None])
+        own = own[..., None]  # (B, N, T, 1)
+        if self.pooling == "max":
+            low = ops.where(own, x[:, None], ops.cast(float("-inf"), x.dtype))
+            return ops.where(ops.any(own, axis=2), ops.max(low, axis=2), 0)
+        own = ops.cast(own[..., 0], x.dtype)
+        count = ops.maximum(ops.sum(ops.cast(own, "float32"), -1, keepdims=True), 1.0)
+        return ops.matmul(own, x) / ops.cast(count, x.dtype)
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+    def compute_output_spec(self, inputs, mask=None):
+        x, starts = inputs
+        shape = (x.shape[0], starts.shape[1], x.shape[2])
+        return keras.KerasTensor(shape, dtype=x.dtype)

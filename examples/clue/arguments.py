@@ -33,6 +33,8 @@ def parse(argv, only=None):
         add(f"--{name}", type=at_least(8 if name == "maxlen" else 1), help=told)
     add("--learning-rate", type=rate, help="2e-5; 3e-4 for models narrower than 512")
     add("--no-packing", action="store_false", dest="packing", help="one text in a row")
+    add("--pooling", choices=["first", "mean", "max"], default="first",
+        help="what stands for a text: its first token, or all tokens")  # fmt: skip
     add("--random-weights", action="store_true", help="the model not pretrained")
     add("--dtype", choices=["float32", "bfloat16"], default="float32",
         help="bfloat16: products in half precision")  # fmt: skip

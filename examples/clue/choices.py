@@ -77,10 +77,10 @@ class Choices(Task):
         return GroupedGenerator(features, self.batch_size, encode=encode, seed=seed)
 
     def build(self, steps):
-        """Encoder, first token, a score: the same model for any number of options."""
-        bert = self.encoder(with_first_token=True)
+        """Encoder, vector, a score: the same model for any number of options."""
+        bert, vectors = self.text_vectors()
         score = Dense(1, kernel_initializer=bert.initializer, dtype="float32")
-        output = score(bert.model.output)
+        output = score(vectors)
         return self.compiled(keras.Model(bert.model.inputs, output), choice_loss, steps)
 
     def predict(self, model, features):

@@ -84,11 +84,11 @@ class Classification(Task):
         return PackedGenerator(features, rows, length=length, texts=texts, seed=seed)
 
     def build(self, steps):
-        """Encoder, first token, one dense layer."""
-        bert = self.encoder(with_first_token=True, packed=self.packed)
+        """Encoder, a vector of each text, one dense layer."""
+        bert, vectors = self.text_vectors(self.packed)
         output = Dense(
             len(self.labels), kernel_initializer=bert.initializer, dtype="float32"
-        )(bert.model.output)
+        )(vectors)
         loss = keras.losses.SparseCategoricalCrossentropy(
             from_logits=True, reduction="mean_with_sample_weight"
         )

@@ -6,12 +6,15 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from bert4keras3.layers import GlobalAveragePooling1D, GlobalMaxPooling1D, PackedPooling
 from bert4keras3.models import build_transformer_model
 from bert4keras3.models.config_files import read_config
 from bert4keras3.optimizers import AdamW, Warmup
 from bert4keras3.tokenizers import Tokenizer
 from bert4keras3.utils.assets import asset_path
 from examples.clue import data
+
+POOLINGS = {"mean": GlobalAveragePooling1D, "max": GlobalMaxPooling1D}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +24,8 @@ class Options:
     data: CLUE's folder; checkpoint: name or folder of a model with its vocabulary;
     family: of the model, if its config does not tell; cased: its vocabulary knows
     capitals; packing: several short texts in a row; random_weights: the same model,
-    not pretrained; limit: training samples at most; the sizes are those of `Task`.
+    not pretrained; limit: training samples at most; pooling: "first" token's vector of
+    a text, or the "mean" or "max" of all; the sizes are those of `Task`.
     """
 
     data: Path
@@ -35,6 +39,7 @@ class Options:
     packing: bool = True
     random_weights: bool = False
     limit: int | None = None
+    pooling: str = "first"
 
 
 class Task:
@@ -137,6 +142,18 @@ class Task:
         return build_transformer_model(
             source, return_keras_model=False, **family, **kwargs
         )
+
+    def text_vectors(self, packed=False):
+        """(encoder, a vector of every text: (B, D), packed (B, N, D))."""
+        pooling = self.options.pooling
+        first = pooling == "first"
+        bert = self.encoder(packed=packed, with_first_token=first)
+        x = bert.model.output
+        if first:
+            return bert, x
+        if packed:
+            return bert, PackedPooling(pooling)([x, bert.model.inputs[-1]])
+        return bert, POOLINGS[pooling]()(x)
 
     def compiled(self, model, loss, steps: int, **kwargs) -> keras.Model:
         """`model` with AdamW, warm-up in a tenth of the steps and linear decay."""
