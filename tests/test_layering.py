@@ -20,6 +20,7 @@ ALLOWED = {
     "tokenizers": {"utils"},
     "checkpoints": set(),
     "layers": {"backend", "utils"},
+    "pretraining": {"tokenizers", "utils"},
     "generation": {"backend", "utils"},
     "optimizers": {"backend", "utils"},
     "losses": {"backend", "layers"},
@@ -29,7 +30,7 @@ ALLOWED = {
     "models": {"backend", "checkpoints", "generation", "layers", "tokenizers", "utils"},
     "serving": {"backend", "generation", "layers", "models", "tokenizers", "utils"},
     "snippets": {"generation", "serving", "tokenizers", "utils"},
-    "cli": {"models", "serving"},
+    "cli": {"models", "pretraining", "serving"},
     "__main__": {"cli"},
     "__init__": {"layers", "losses", "metrics", "optimizers"},
 }
@@ -40,7 +41,7 @@ DYNAMIC = {
     "utils/data.py": {"tensorflow"},
     "utils/datasets.py": {"tensorflow"},
 }
-NUMPY_ONLY = {"checkpoints", "extraction", "tokenizers", "utils"}
+NUMPY_ONLY = {"checkpoints", "extraction", "pretraining", "tokenizers", "utils"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
