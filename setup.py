@@ -35,10 +35,11 @@ setup(
         "serve": ["fastapi", "uvicorn"],
         "scores": ["rouge-chinese", "sacrebleu"],
         "clue": ["scipy", "matplotlib"],
+        "tensorboard": ["tensorboard"],
         "dev": [
             *("pytest", "ruff", "transformers", "sentencepiece>=0.2"),
             *("rouge-chinese", "sacrebleu"),
-            *("scipy", "matplotlib", "scikit-learn", "seqeval"),
+            *("scipy", "matplotlib", "scikit-learn", "seqeval", "tensorboard"),
             *("fastapi", "uvicorn", "httpx"),
         ],
     },

@@ -32,3 +32,10 @@ def test_wrong_arguments(given, message, capsys):
     with pytest.raises(SystemExit):
         main([given, "--smoke", "--tasks", "tnews"])
     assert re.search(message, capsys.readouterr().err)
+
+
+def test_an_error_on_the_command_line_is_one_line(tmp_path, monkeypatch):
+    arguments = ["run", f"--data={tmp_path}", f"--output={tmp_path / 'x'}"]
+    monkeypatch.setattr("sys.argv", arguments)
+    with pytest.raises(SystemExit, match="^error: .*afqmc"):
+        main()

@@ -18,5 +18,7 @@ from bert4keras3.training.penalties import GradientPenalty as GradientPenalty
 from bert4keras3.training.penalties import RDrop as RDrop
 from bert4keras3.training.penalties import VirtualAdversarial as VirtualAdversarial
 from bert4keras3.training.tasks import TaskBalance as TaskBalance
+from bert4keras3.training.tensorboard import TensorBoardLog as TensorBoardLog
 from bert4keras3.training.theseus import theseus_model as theseus_model
+from bert4keras3.training.throughput import Throughput as Throughput
 from bert4keras3.training.unfreezing import GradualUnfreezing as GradualUnfreezing

@@ -37,14 +37,27 @@ def main(argv=None, only=None):
         "dtype": args.dtype,
         "backend": keras.backend.backend(),
     }
-    with surroundings(args.dtype, args.devices):
-        tasks = [find_task(name)(options) for name in args.tasks]
-        folder.compare(args.output, settings)
-        for task in tasks:
-            if not all(map(training.finished, places(args, task).values())):
-                look_through(task)
+    with contextlib.ExitStack() as kept:
+        with one_line(argv is None):
+            kept.enter_context(surroundings(args.dtype, args.devices))
+            tasks = [find_task(name)(options) for name in args.tasks]
+            folder.compare(args.output, settings)
+            for task in tasks:
+                if not all(map(training.finished, places(args, task).values())):
+                    look_through(task)
         with folder.opened(args.output, settings) as output:
             return trained(tasks, args, output, settings)
+
+
+@contextlib.contextmanager
+def one_line(command):
+    """On the command line, an error in the user's files or options is a line."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if not command:
+            raise
+        raise SystemExit(f"error: {error}") from error
 
 
 @contextlib.contextmanager
