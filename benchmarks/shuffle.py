@@ -1,6 +1,6 @@
 """`bert4keras3 shuffle` on a large file: speed, memory, uniformity, kill -9.
 
-    python benchmarks/shuffle.py --folder /tmp/shuffle --gigabytes 4 --rounds 3 --kills 10
+    python benchmarks/shuffle.py --gigabytes 4 --rounds 3 --kills 10
     taskset -c 0,1 python benchmarks/shuffle.py --texts corpus/*.txt
 
 The file is made of the lines of --texts (default: made up), repeated, each with its

@@ -18,7 +18,7 @@ _SPARE = 6_000_000  # of a worker: slices in flight
 _LEAST = 32_000_000  # memory for data that makes a worker worth while
 _RECORD_COST = 64  # bytes a record takes besides its own, in the second pass
 _LINE_COST = 96  # bytes a line takes besides its own, in the first pass
-_MOST_BUCKETS = 1 << 16
+_LEAST_BUCKETS, _MOST_BUCKETS = 8, 1 << 16
 _WINDOW = 1 << 16
 
 
@@ -180,7 +180,7 @@ class _Shuffle:
         if not self.scratch.buckets:
             self.scratch.begin(self._buckets(size + _RECORD_COST * lines))
         self.total = 2 * size
-        with Workers(min(self.limits.workers, max(len(parts), 8))) as pool:
+        with Workers(min(self.limits.workers, max(len(parts), _LEAST_BUCKETS))) as pool:
             tally = self._deal_all(pool, parts, seed, unit)
             self._gather_all(pool, tally)
         return {name: tally[name] for name in ("records", "bytes")} | {
@@ -189,7 +189,7 @@ class _Shuffle:
 
     def _buckets(self, memory):
         """How many buckets `memory` is parted into, each with room for chance."""
-        count = max(8, -(-memory * 5 // (4 * self.limits.bucket)))
+        count = max(_LEAST_BUCKETS, -(-memory * 5 // (4 * self.limits.bucket)))
         if count > _MOST_BUCKETS:
             raise ValueError(
                 f"memory: too little for this corpus, {count} buckets would be "
