@@ -32,10 +32,12 @@ class Scratch:
         Raises FileExistsError for an existing target without `force`, ValueError for
         a folder of other settings, OSError if the disk is too small.
         """
-        if self.folder.is_dir():
+        if (self.folder / "manifest.json").exists():
             report = self._resume()
             if report is not None:
                 return report
+        elif self.folder.is_dir():
+            self.folder.rmdir()  # the last step of clean was missing
         self.refuse(force)
         if not self.folder.is_dir():
             self._make(needed)
@@ -52,11 +54,7 @@ class Scratch:
             )
 
     def _resume(self):
-        path = self.folder / "manifest.json"
-        if not path.exists():  # see clean: only its last step is missing
-            found = {"settings": self._manifest["settings"], "finished": {}}
-        else:
-            found = json.loads(path.read_text("utf-8"))
+        found = json.loads((self.folder / "manifest.json").read_text("utf-8"))
         different = list(_differences(found["settings"], self._manifest["settings"]))
         if different:
             raise ValueError(
