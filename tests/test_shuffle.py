@@ -48,7 +48,13 @@ def test_nothing_lost_or_doubled(sources, tmp_path, unit):
     (tmp_path / "blank").write_bytes(b"\n\r\n" + blank)
     sources = [*sources, tmp_path / "blank", sources[0]]
     target = tmp_path / "new" / "target"
-    report = shuffle_corpus(sources, target, workers=0, unit=unit)
+    told = []
+    report = shuffle_corpus(
+        sources, target, workers=0, unit=unit, progress=lambda *done: told.append(done)
+    )
+    size = sum(source.stat().st_size for source in sources)
+    assert told == sorted(told) and {total for _, total in told} == {2 * size}
+    assert [done for done, _ in told].count(2 * size) == 1
     expected = [one for s in sources for one in records(s.read_bytes(), unit)]
     found = records(target.read_bytes(), unit)
     assert Counter(found) == Counter(expected)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -24,6 +25,10 @@ def corpus(tmp_path, monkeypatch):
     (tmp_path / "source").write_bytes(b"".join(lines))
     shuffle_corpus(tmp_path / "source", tmp_path / "whole", workers=0)
     return tmp_path
+
+
+def lines(path):
+    return path.read_bytes().splitlines()
 
 
 def kill(corpus, event, ending, number):
@@ -89,6 +94,25 @@ def test_a_dead_worker_is_told(corpus, monkeypatch):
     with pytest.raises(ChildProcessError, match="ended early with status 3"):
         shuffle_corpus(corpus / "source", corpus / "target", workers=1)
     assert (corpus / ".target.shuffle" / "manifest.json").exists()
+
+
+def test_a_full_disk_is_told(corpus):
+    """A limit on the size of files stands for it."""
+    paths = f"{corpus / 'source'} {corpus / 'target'}"
+    script = f"{sys.executable} -m bert4keras3 shuffle {paths} --workers 1"
+    run = {"shell": True, "env": ENVIRONMENT, "capture_output": True, "text": True}
+    found = subprocess.run(f"ulimit -f 20; {script}", **run)
+    assert found.returncode == 1 and "File too large" in found.stderr
+    assert "give the same command again" in found.stderr
+    assert subprocess.run(script, **run).returncode == 0
+    assert sorted(lines(corpus / "target")) == sorted(lines(corpus / "source"))
+
+
+def test_a_small_disk_is_refused_at_once(corpus, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(OSError, match="needs [0-9,]+ bytes of disk in .*, where 1,000"):
+        shuffle_corpus(corpus / "source", corpus / "target", workers=0)
+    assert sorted(os.listdir(corpus)) == ["source", "whole"]
 
 
 def test_the_command_starts_without_keras(corpus):

@@ -1,5 +1,7 @@
 """The order of the shuffle is uniformly random."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,16 @@ def test_places_in_one_large_shuffle(tmp_path, monkeypatch):
     np.add.at(pairs, (found[:-1] * cells // count, found[1:] * cells // count), 1)
     assert abs(z_score(pairs)) < 4
     assert (found == np.arange(count)).sum() < 8  # about Poisson(1)
+
+
+def test_records_of_equal_keys_keep_their_order(tmp_path, monkeypatch):
+    """As good as never met with 64 bits; an order that no sorting method changes."""
+    same = SimpleNamespace(random_raw=lambda count: np.full(count, 5, np.uint64))
+    monkeypatch.setattr(np.random, "Philox", lambda key: same)
+    monkeypatch.setattr(shuffle, "PART", 3000)
+    numbered(tmp_path / "source", 2000)
+    shuffle_corpus(tmp_path / "source", tmp_path / "target", workers=0)
+    assert (order(tmp_path / "target") == np.arange(2000)).all()
 
 
 @pytest.mark.parametrize(
