@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -61,7 +62,8 @@ POINTS = [*FAST, *(pytest.param(*one, marks=pytest.mark.slow) for one in SLOW)]
 def test_killed_at_a_point(event, ending, number, corpus):
     kill(corpus, event, ending, number)
     assert (corpus / "target").exists() == (event == "os.remove")
-    report = shuffle_corpus(corpus / "source", corpus / "target", workers=0)
+    paths = corpus / "source", corpus / "target"
+    report = shuffle_corpus(*paths, memory="20MB", workers=0)  # memory may change
     assert report.reused >= {**FAST, **SLOW}[event, ending, number]
     assert (corpus / "target").read_bytes() == (corpus / "whole").read_bytes()
     assert sorted(os.listdir(corpus)) == ["source", "target", "whole"]
@@ -94,10 +96,11 @@ def test_a_dead_worker_is_told(corpus, monkeypatch):
     with pytest.raises(ChildProcessError, match="ended early with status 3"):
         shuffle_corpus(corpus / "source", corpus / "target", workers=1)
     assert (corpus / ".target.shuffle" / "manifest.json").exists()
+    pool = [one for one in threading.enumerate() if "PoolExecutor" in one.name]
+    assert not any(one.join(5) or one.is_alive() for one in pool)  # none waits on
 
 
 def test_a_full_disk_is_told(corpus):
-    """A limit on the size of files stands for it."""
     paths = f"{corpus / 'source'} {corpus / 'target'}"
     script = f"{sys.executable} -m bert4keras3 shuffle {paths} --workers 1"
     run = {"shell": True, "env": ENVIRONMENT, "capture_output": True, "text": True}

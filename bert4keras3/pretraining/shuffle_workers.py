@@ -6,6 +6,7 @@ import queue
 import subprocess
 import sys
 from concurrent import futures
+from contextlib import suppress
 from pathlib import Path
 
 # By path: `import bert4keras3...` would load Keras in every worker. Not as a plain
@@ -35,7 +36,8 @@ class Workers:
             process.kill()
         for process in self._processes:
             process.wait()
-            process.stdin.close()
+            with suppress(BrokenPipeError):  # of a job it did not live to read
+                process.stdin.close()
             process.stdout.close()
 
     def run(self, jobs: list):
@@ -62,17 +64,17 @@ class Workers:
         """Give `job` to an idle worker and wait for its answer."""
         process = self._idle.get()
         try:
-            process.stdin.write(json.dumps(job) + "\n")
-            process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it is dead, which reading tells too
-        line = process.stdout.readline()
+            with suppress(BrokenPipeError):  # it is dead, which reading tells too
+                process.stdin.write(json.dumps(job) + "\n")
+                process.stdin.flush()
+            line = process.stdout.readline()
+        finally:
+            self._idle.put(process)  # a dead one too: nobody waits for ever
         if not line:
             raise ChildProcessError(
                 f"a worker process ended early with status {process.wait()}; a "
                 "negative one is a signal, -9 often a lack of memory"
             )
-        self._idle.put(process)
         return json.loads(line)
 
 
