@@ -29,8 +29,9 @@ ALLOWED = {
     "models": {"backend", "checkpoints", "generation", "layers", "tokenizers", "utils"},
     "serving": {"backend", "generation", "layers", "models", "tokenizers", "utils"},
     "snippets": {"generation", "serving", "tokenizers", "utils"},
-    "cli": {"models", "serving"},
-    "__main__": {"cli"},
+    "pretraining": {"tokenizers", "utils"},
+    "cli": {"models", "pretraining", "serving"},
+    "__main__": {"cli", "pretraining"},
     "__init__": {"layers", "losses", "metrics", "optimizers"},
 }
 # The files that may load a backend by name, inside a function: a .bin checkpoint is
@@ -40,7 +41,7 @@ DYNAMIC = {
     "utils/data.py": {"tensorflow"},
     "utils/datasets.py": {"tensorflow"},
 }
-NUMPY_ONLY = {"checkpoints", "extraction", "tokenizers", "utils"}
+NUMPY_ONLY = {"checkpoints", "extraction", "pretraining", "tokenizers", "utils"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
