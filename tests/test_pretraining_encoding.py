@@ -1,5 +1,6 @@
 """From texts to tokens: sentences, words, files and the command."""
 
+import numpy as np
 import pytest
 from pretraining_corpus import tokenizer
 
@@ -11,6 +12,7 @@ from bert4keras3.pretraining import (
     write_shards,
 )
 from bert4keras3.pretraining.shards import CONTINUES, DOCUMENT, SENTENCE, SPECIAL
+from bert4keras3.tokenizers import Tokenizer
 
 
 def read_all(shards):
@@ -53,6 +55,23 @@ def test_words_that_the_tokenizer_does_not_part_are_joined(tmp_path):
     with pytest.raises(ValueError, match="nothing left out"):
         write_shards(["今天"], tmp_path / "b", words, lambda text: ["今"])
     assert not (tmp_path / "b").exists()
+
+
+def test_flat_ids_are_those_of_encode():
+    texts = ["今天 unable", "", "b bc，气"]
+    for one in (tokenizer(), tokenizer(token_end=None), Other(tokenizer()._token_dict)):
+        ids, counts = one.encode_flat(texts)
+        head, tail = 1, None if one._token_end is None else -1
+        rows = [one.encode(text)[0][head:tail] for text in texts]
+        assert ids.tolist() == sum(rows, []) and ids.dtype == np.int32
+        assert counts.tolist() == [len(row) for row in rows]
+    with pytest.raises(TypeError, match="a list of texts"):
+        tokenizer().encode_flat("今天")
+
+
+class Other(Tokenizer):
+    def _tokenize(self, text):
+        return list(text)
 
 
 def test_the_command(tmp_path, capsys):

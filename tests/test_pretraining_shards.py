@@ -104,7 +104,13 @@ def test_mistakes_are_errors(tmp_path):
     with pytest.raises(ValueError, match="end token"):
         write_shards(TEXTS, tmp_path / "a", tokenizer(token_end=None))
     with ShardWriter(tmp_path / "a", Vocabulary.of(tokenizer())) as writer:
-        for ids, flags in [([5, 3], [0, 8]), ([5, 3], [4, 0]), ([99, 3], [4, 8])]:
+        for ids, flags in [
+            ([5, 3], [0, 8]),
+            ([5, 3], [4, 0]),
+            ([99, 3], [4, 8]),
+            ([3], [12]),
+            ([5], [4, 8]),
+        ]:
             with pytest.raises(ValueError, match="must be"):
                 writer.add(np.array(ids), np.array(flags))
         writer.add(np.array([5, 3]), np.array([6, 8]))
