@@ -10,7 +10,7 @@ def main():
     which imports Keras and a backend.
     """
     if sys.argv[1:2] == ["shuffle"]:
-        from bert4keras3.pretraining.command import main as run
+        from bert4keras3.pretraining.shuffle_command import main as run
     else:
         from bert4keras3.cli import main as run
     return run()

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from bert4keras3.pretraining import shuffle, shuffle_corpus, shuffle_workers
-from bert4keras3.pretraining.command import main
+from bert4keras3.pretraining.shuffle_command import main
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -1,7 +1,6 @@
 """Worker processes of the shuffle, which start without Keras."""
 
 import json
-import os
 import queue
 import subprocess
 import sys
@@ -11,7 +10,11 @@ from pathlib import Path
 
 # By path: `import bert4keras3...` would load Keras in every worker. Not as a plain
 # script: its folder would come first on sys.path, before the standard library.
-_START = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__')"
+# One thread of linear algebra, which is not used, instead of one a core.
+_START = (
+    "import os, runpy, sys; os.environ['OPENBLAS_NUM_THREADS'] = '1'; "
+    "runpy.run_path(sys.argv[1], run_name='__main__')"
+)
 _PASSES = Path(__file__).with_name("shuffle_passes.py")
 _KINDS = {"ValueError": ValueError, "OSError": OSError}
 
@@ -79,14 +82,11 @@ class Workers:
 
 
 def _start():
-    # One thread of linear algebra, which is not used, instead of one a core.
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, "-c", _START, str(_PASSES)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=environment,
     )
 
 
