@@ -25,7 +25,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["bert4keras3", "bert4keras3.*"]),
     package_data={"bert4keras3": ["assets/*", "assets/**/*", "serving/page.html"]},
-    entry_points={"console_scripts": ["bert4keras3 = bert4keras3.cli:main"]},
+    entry_points={"console_scripts": ["bert4keras3 = bert4keras3.__main__:main"]},
     install_requires=["keras>=3", "numpy", "tokenizers", "safetensors"],
     extras_require={
         "jax": ["jax"],

@@ -5,6 +5,7 @@ bert4keras3 convert SRC DST --to hf|tf|npz [--dtype float16|bfloat16]
 bert4keras3 serve MODEL [--application unilm] [--port 8000]
 bert4keras3 fill-mask TEXT [MODEL]
 bert4keras3 generate TEXT [MODEL] --application unilm
+bert4keras3 shuffle CORPUS [CORPUS ...] TARGET [--memory 256MB]
 bert4keras3 shards TEXT [TEXT ...] FOLDER --tokenizer PATH [--words]
 """
 
@@ -13,6 +14,7 @@ import sys
 
 from bert4keras3.models.convert import convert, inspect
 from bert4keras3.pretraining.shards_command import add_shards
+from bert4keras3.pretraining.shuffle_command import add_command as add_shuffle
 from bert4keras3.serving.command import add_commands
 from bert4keras3.serving.loading import load_tokenizer
 
@@ -64,6 +66,7 @@ def _parser():
         command.add_argument("--model", help="family, default: what the config says")
         command.add_argument("--config", help="default: the one beside the weights")
     add_commands(commands)
+    add_shuffle(commands)
     add_shards(commands, load_tokenizer)
     return parser
 

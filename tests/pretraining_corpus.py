@@ -62,3 +62,12 @@ def random_shards(folder, tokens, size=1000, seed=0):
     with ShardWriter(folder, vocabulary(size), shard_tokens=tokens // 3) as writer:
         writer.add(ids, np.insert(flags, ends, SPECIAL))
     return folder
+
+
+def rows(shards, objective, positions, length, noise=None):
+    """A batch of rows at places of the corpus."""
+    draws = objective.plan(length, shards.vocabulary).draws
+    if noise is None:
+        rng = np.random.default_rng(0)
+        noise = rng.integers(0, 2**64, (len(positions), draws), "uint64")
+    return objective.batch(shards, np.array(positions), noise, length)

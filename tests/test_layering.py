@@ -20,7 +20,6 @@ ALLOWED = {
     "tokenizers": {"utils"},
     "checkpoints": set(),
     "layers": {"backend", "utils"},
-    "pretraining": {"tokenizers", "utils"},
     "generation": {"backend", "utils"},
     "optimizers": {"backend", "utils"},
     "losses": {"backend", "layers"},
@@ -30,8 +29,9 @@ ALLOWED = {
     "models": {"backend", "checkpoints", "generation", "layers", "tokenizers", "utils"},
     "serving": {"backend", "generation", "layers", "models", "tokenizers", "utils"},
     "snippets": {"generation", "serving", "tokenizers", "utils"},
+    "pretraining": {"tokenizers", "utils"},
     "cli": {"models", "pretraining", "serving"},
-    "__main__": {"cli"},
+    "__main__": {"cli", "pretraining"},
     "__init__": {"layers", "losses", "metrics", "optimizers"},
 }
 # The files that may load a backend by name, inside a function: a .bin checkpoint is

@@ -6,56 +6,18 @@ import numpy as np
 import pytest
 from pretraining_corpus import counting_shards, text_shards, tokenizer
 
-from bert4keras3.cli import main
 from bert4keras3.pretraining import (
     ShardWriter,
     TokenShards,
     Vocabulary,
-    read_documents,
-    split_sentences,
     write_shards,
 )
-from bert4keras3.pretraining.shards import CONTINUES, DOCUMENT, SENTENCE, SPECIAL
 
 TEXTS = ["今天天气很好！我们去公园散步吧。", "书写得不错，unable", "气"]
 
 
 def read_all(shards):
     return [x.tolist() for x in shards.read(0, shards.tokens)]
-
-
-def test_sentences():
-    assert split_sentences("“好吗？”他问。！\n再见… 3.5 is. ok 吧") == [
-        "“好吗？”", "他问。！", "再见…", " 3.5 is.", "ok 吧"
-    ]
-
-
-def test_ids_sentences_and_words(tmp_path):
-    cut = {"今天天气很好！": "今天 天气 很好！", "unable bc我们": "unable   bc 我们"}
-    words, documents = tokenizer(), [list(cut)]
-    segmented = {text: parts.split(" ") for text, parts in cut.items()}
-    segmented["unable bc我们"][1:3] = [" "]
-    write_shards(documents, tmp_path / "a", words, segmented.get)
-    shards = TokenShards(tmp_path / "a", words)
-    ids, flags = read_all(shards)
-    expected = [i for part in cut for i in words.encode(part)[0][1:-1]]
-    assert ids == [*expected, 3] and shards.document(0).tolist() == expected
-    begin, go, word = SENTENCE, CONTINUES, 0
-    first = [begin | DOCUMENT, go, word, go, word, go, go]
-    second = [begin, go, word, go, word, go, SPECIAL]
-    assert flags == first + second
-    assert shards.words and len(shards) == 1
-
-
-def test_words_that_the_tokenizer_does_not_part_are_joined(tmp_path):
-    words = tokenizer()
-    write_shards(["unable气"], tmp_path / "a", words, lambda t: ["un", "able", "气"])
-    ids, flags = read_all(TokenShards(tmp_path / "a"))
-    assert ids == [*words.encode("unable气")[0][1:-1], 3]
-    assert flags == [SENTENCE | DOCUMENT, CONTINUES, 0, SPECIAL]
-    with pytest.raises(ValueError, match="nothing left out"):
-        write_shards(["今天"], tmp_path / "b", words, lambda text: ["今"])
-    assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize("options", [{"shard_tokens": 9}, {"workers": 2}])
@@ -80,7 +42,11 @@ def test_reads_cross_shards_and_go_round(tmp_path):
     found, _ = shards.windows([2, 12], 16)
     assert found.tolist() == [[ids[(p + i) % 14] for i in range(16)] for p in (2, 12)]
     assert [shards.document_at(p) for p in (0, 3, 4, 8, 13)] == [
-        (0, 3), (0, 3), (4, 8), (4, 8), (9, 13)
+        (0, 3),
+        (0, 3),
+        (4, 8),
+        (4, 8),
+        (9, 13),
     ]
     with pytest.raises(IndexError, match="3 documents"):
         shards.document(3)
@@ -138,21 +104,13 @@ def test_mistakes_are_errors(tmp_path):
     with pytest.raises(ValueError, match="end token"):
         write_shards(TEXTS, tmp_path / "a", tokenizer(token_end=None))
     with ShardWriter(tmp_path / "a", Vocabulary.of(tokenizer())) as writer:
-        for ids, flags in [([5, 3], [0, 8]), ([5, 3], [4, 0]), ([99, 3], [4, 8])]:
+        for ids, flags in [
+            ([5, 3], [0, 8]),
+            ([5, 3], [4, 0]),
+            ([99, 3], [4, 8]),
+            ([3], [12]),
+            ([5], [4, 8]),
+        ]:
             with pytest.raises(ValueError, match="must be"):
                 writer.add(np.array(ids), np.array(flags))
         writer.add(np.array([5, 3]), np.array([6, 8]))
-
-
-def test_the_command(tmp_path, capsys):
-    text, vocab = tmp_path / "a.txt", tmp_path / "vocab.txt"
-    text.write_text("今天\n天气\n\n我们\n", "utf-8")
-    vocab.write_text("\n".join(tokenizer()._token_dict), "utf-8")
-    command = ["shards", str(text), str(tmp_path / "s"), "--tokenizer", str(vocab)]
-    assert main([*command, "--unit", "document"]) == 0
-    assert "2 documents, 8 tokens in 1 shards" in capsys.readouterr().out
-    assert list(read_documents([text])) == ["今天", "天气", "我们"]
-    assert main(command) == 1
-    text.write_bytes(b"\xff")
-    with pytest.raises(ValueError, match="a.txt, line 1: not UTF-8"):
-        list(read_documents([text]))

@@ -1,18 +1,34 @@
-"""Pretraining input: corpora as token shards, objectives, batches; numpy only."""
+"""Pretraining corpora: shuffled, as token shards, as batches of objectives.
 
-from bert4keras3.pretraining.encoding import read_documents as read_documents
-from bert4keras3.pretraining.encoding import split_sentences as split_sentences
-from bert4keras3.pretraining.masking import MaskedLM as MaskedLM
-from bert4keras3.pretraining.next_tokens import CausalLM as CausalLM
-from bert4keras3.pretraining.next_tokens import UniLM as UniLM
-from bert4keras3.pretraining.objective import Objective as Objective
-from bert4keras3.pretraining.pairs import NextSentence as NextSentence
-from bert4keras3.pretraining.pairs import SentenceOrder as SentenceOrder
-from bert4keras3.pretraining.shards import TokenShards as TokenShards
-from bert4keras3.pretraining.shards import Vocabulary as Vocabulary
-from bert4keras3.pretraining.spans import SpanCorruption as SpanCorruption
-from bert4keras3.pretraining.spans import sentinel_ids as sentinel_ids
-from bert4keras3.pretraining.stream import PretrainingData as PretrainingData
-from bert4keras3.pretraining.summaries import PseudoSummaries as PseudoSummaries
-from bert4keras3.pretraining.writing import ShardWriter as ShardWriter
-from bert4keras3.pretraining.writing import write_shards as write_shards
+Names are imported on first use: the command `bert4keras3 shuffle` needs none of them,
+and little memory.
+"""
+
+import importlib
+
+_PLACES = {
+    "encoding": ("read_documents", "split_sentences"),
+    "masking": ("MaskedLM",),
+    "next_tokens": ("CausalLM", "UniLM"),
+    "objective": ("Objective",),
+    "pairs": ("NextSentence", "SentenceOrder"),
+    "shards": ("TokenShards", "Vocabulary"),
+    "shuffle": ("ShuffleReport", "shuffle_corpus"),
+    "spans": ("SpanCorruption", "sentinel_ids"),
+    "stream": ("PretrainingData",),
+    "summaries": ("PseudoSummaries",),
+    "writing": ("ShardWriter", "write_shards"),
+}
+_FILES = {name: file for file, names in _PLACES.items() for name in names}
+__all__ = sorted(_FILES)
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
+
+
+def __getattr__(name):
+    """Import a public name from its file."""
+    if name not in _FILES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_FILES[name]}"), name)

@@ -114,18 +114,8 @@ class DocumentEncoder:
 
     def _encoded(self, texts: list[str]) -> tuple:
         """(ids (n,), tokens of each text, whether a token begins a word)."""
-        rows = self._rows(texts)
-        counts = np.fromiter(map(len, rows), "int64", len(rows))
-        ids = np.fromiter(chain.from_iterable(rows), "int32", int(counts.sum()))
+        ids, counts = self.tokenizer.encode_flat(texts)
         return ids, counts, np.ones(len(ids), bool)
-
-    def _rows(self, texts: list[str]) -> list[list[int]]:
-        """Ids of each text, without start and end token."""
-        tokenizer = self.tokenizer
-        head = int(tokenizer._token_start is not None)
-        tail = None if tokenizer._token_end is None else -1
-        rows = tokenizer.encode_batch(texts, as_lists=True)[0]
-        return [row[head:tail] for row in rows]
 
     def _by_words(self, texts: list[str]) -> tuple:
         """As `_encoded`, where only the first token of a word begins one."""
@@ -134,7 +124,9 @@ class DocumentEncoder:
             self._known = {}
         known = self._known
         new = list({word for row in words for word in row if word not in known})
-        known.update(zip(new, self._rows(new), strict=True))
+        flat, lengths = self.tokenizer.encode_flat(new)
+        parts = np.split(flat, np.cumsum(lengths)[:-1]) if new else []
+        known.update((w, p.tolist()) for w, p in zip(new, parts, strict=True))
         sizes = [[len(known[word]) for word in row] for row in words]
         counts = np.array([sum(row) for row in sizes], "int64")
         found = chain.from_iterable(known[word] for row in words for word in row)

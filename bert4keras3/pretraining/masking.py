@@ -25,8 +25,9 @@ class MaskedLM(Objective):
     becomes [MASK] (80%), stays (10%), or becomes any id that is not special (10%).
     whole_word: words as the shards mark them, else every token is a word; a word that
     a row's end cuts is two. packed: every document is a text of its own, which begins
-    with the start token, for a model with `packed=True`; texts: N, the most of a row,
-    by default length // 8, what is beyond becomes padding. segments: with segment ids.
+    with the start token, for a model with `packed=True`; as many tokens at the
+    row's end make room and are left out in this epoch. texts: N, the most of a row, by
+    default length // 8, what is beyond becomes padding. segments: with segment ids.
     A batch is ((ids, segments[, starts]), labels, weights): ids int32 (B, T), [CLS]
     tokens [SEP]; segments int32 (B, T), all 0; starts int32 (B, N); labels int32
     (B, T), the tokens that were there; weights float32 (B, T), 1 where one is hidden.

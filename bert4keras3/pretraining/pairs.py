@@ -12,17 +12,18 @@ from bert4keras3.pretraining.shards import CONTINUES, SENTENCE, SPECIAL, TokenSh
 _TRIES = 10  # places that are looked at for a part of another document
 _CHOICES = 4 + _TRIES  # random numbers of a row besides those of the masks
 _HALF = 1 << 63
+_LOOK = 256  # tokens in which the beginning of a sentence is looked for
 
 
 def piece(shards: TokenShards, position: int, size: int) -> tuple:
     """(ids, flags) of at most `size` tokens of the document at a position.
 
     Whole sentences around the position: from the one that holds it, or an earlier one
-    if the document ends before `size` tokens. What is longer than `size` is cut.
+    if the document ends before `size` tokens. A sentence of more than `size` is cut.
     """
     first, end = shards.document_at(position)
     begin = max(first, min(position, end - size))
-    back = max(first, begin - size)
+    back = max(first, begin - max(size, _LOOK))
     _, flags = shards.read(back, begin - back + 1)
     borders = np.flatnonzero(flags & SENTENCE)
     if len(borders):

@@ -54,8 +54,9 @@ class Vocabulary(NamedTuple):
             found["end"] = _special_id(tokenizer, "eos")
         if found["end"] is None:
             raise ValueError(
-                "Every document is followed by an end token, and the tokenizer has "
-                'none. Make it with one, such as token_end="[SEP]" or "</s>".'
+                "Every document is followed by an end token, and the vocabulary does "
+                f"not have that of the tokenizer, {tokenizer._token_end!r}. Make it "
+                'with one that it has, such as token_end="[SEP]" or "</s>".'
             )
         found["pad"] = found["pad"] or 0
         return cls(tokenizer._vocab_size, hash=_hash(tokenizer), **found)

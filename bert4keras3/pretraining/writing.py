@@ -167,12 +167,12 @@ class ShardWriter:
         if not len(ids):
             return
         starts = np.flatnonzero(flags & DOCUMENT)
-        ends = np.append(starts[1:], len(ids))
-        last = flags[ends - 1] & SPECIAL
-        if len(ids) != len(flags) or not len(starts) or starts[0] or not last.all():
+        ends = np.append(starts[1:], len(flags))
+        if len(ids) != len(flags) or not _are_whole(flags, starts, ends):
             raise ValueError(
                 "ids and flags must be whole documents: as long as each other, the "
-                "first token flagged DOCUMENT, the last of each document SPECIAL."
+                "first token flagged DOCUMENT, the last of each document SPECIAL, and "
+                "text before it."
             )
         if ids.min() < 0 or ids.max() >= self.vocabulary.size:
             raise ValueError(
@@ -222,6 +222,13 @@ class ShardWriter:
         path.write_text(json.dumps(index, indent=1), "utf-8")
         os.chmod(self._temporary, 0o755)  # mkdtemp lets nobody else in
         os.replace(self._temporary, self.folder)
+
+
+def _are_whole(flags, starts, ends) -> bool:
+    """Whether flags are those of documents, which begin and end there."""
+    if not len(starts) or starts[0]:
+        return False
+    return bool((flags[ends - 1] & SPECIAL).all() and (ends - starts > 1).all())
 
 
 class _OpenShard:

@@ -8,6 +8,7 @@ from bert4keras3.tokenizers.batch import (
     Flat,
     Rows,
     assemble,
+    flatten,
     pad_lists,
     plan_length,
     truncate,
@@ -183,6 +184,24 @@ class TokenizerBase:
             pad = getattr(self, "_token_pad_id", 0)
             return pad_lists(ids, fit, pad), pad_lists(segments, fit, 0)
         return assemble(rows, fit, getattr(self, "_token_pad_id", 0), as_lists)
+
+    def encode_flat(self, texts: Sequence[str]) -> Flat:
+        """Return (ids (n,) int32, counts (N,)) of many texts, one after another.
+
+        Start and end token are left out; counts: the tokens of each text. Nothing is
+        padded, so that texts of very different lengths can go together.
+        """
+        if isinstance(texts, str):
+            raise TextTypeError(
+                f"encode_flat takes a list of texts. Received the text {texts!r}."
+            )
+        texts = list(texts)
+        _check_batch(texts, None)
+        if self._is_plain() and _all_str(texts):
+            return self._encode_flat(texts, None)
+        head = int(self._token_start is not None)
+        tail = None if self._token_end is None else -1
+        return flatten([self.encode(text)[0][head:tail] for text in texts])
 
     def _encode_rows(
         self, texts, seconds, maxlen, pattern, truncate_from
