@@ -47,7 +47,9 @@ def fit(family, steps=10, rows=8):
     parts = [example(t, rows, seed=seed) for seed in range(steps)]
     arrays = [np.concatenate([p[one.name] for p in parts]) for one in t.model.inputs]
     labels = np.roll(arrays[0], -1, axis=1)
-    optimizer = AdamW(1e-3, epsilon=1e-6, weight_decay=0.01, gradient_accumulation_steps=2)
+    optimizer = AdamW(
+        1e-3, epsilon=1e-6, weight_decay=0.01, gradient_accumulation_steps=2
+    )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     t.model.compile(optimizer, loss)
     callback = Losses()

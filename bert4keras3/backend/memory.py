@@ -19,7 +19,7 @@ def aligned(nbytes):
 def untouched(nbytes):
     """Return (nbytes,) uint8 of zeros that take no memory before they are touched.
 
-    NumPy's own come from memory that was used before, if there is some, and are written.
+    Those of NumPy may come from memory that was used before, and are then written.
     """
     return np.frombuffer(mmap.mmap(-1, max(nbytes, 1)), np.uint8)[:nbytes]
 

@@ -36,15 +36,17 @@ def is_elsewhere(variable):
 
 
 def distributed(array, variable):
-    """A jax array laid out as the variable, of a numpy array; only its own parts are read.
+    """A jax array laid out as the variable, from a numpy array.
 
     array: of the variable's shape, of any strides and number type, and the same in
-    every process. What the devices of this process hold is copied, nothing else.
+    every process. What the devices of this process hold is read, nothing else.
     """
     dtype, slices = np.dtype(variable.dtype), {}
 
     def part(index):
-        key = tuple(one.indices(size) for one, size in zip(index, array.shape, strict=True))
+        key = tuple(
+            one.indices(size) for one, size in zip(index, array.shape, strict=True)
+        )
         if key not in slices:
             (slices[key],) = memory.packed([array[index].astype(dtype, copy=False)])
         return slices[key]
@@ -63,7 +65,9 @@ def untouched(spec, shape, dtype):
     dtype = np.dtype(dtype)
 
     def part(index):
-        sizes = [len(range(*one.indices(n))) for one, n in zip(index, shape, strict=True)]
+        sizes = [
+            len(range(*one.indices(n))) for one, n in zip(index, shape, strict=True)
+        ]
         zeros = memory.untouched(math.prod(sizes) * dtype.itemsize)
         return zeros.view(dtype).reshape(sizes)
 

@@ -35,15 +35,20 @@ _RULES = (
 
 
 def model_parallel(
-    config_path=None, mesh=None, devices=None, model=None, application="encoder",
+    config_path=None,
+    mesh=None,
+    devices=None,
+    checkpoint_path=None,
+    model=None,
+    application="encoder",
     **kwargs,
-):  # fmt: skip
+):
     """Distribution that cuts the weights of a Transformer over several devices (jax).
 
-    config_path, model, application, kwargs: those that `build_transformer_model` gets
-    afterwards; mesh: (copies of the model that share a batch, devices that share one
-    copy), whose product is the number of devices; devices: their names, default
-    `keras.distribution.list_devices()`.
+    config_path, checkpoint_path, model, application, kwargs: those that
+    `build_transformer_model` gets afterwards; mesh: (copies of the model that share a
+    batch, devices that share one copy), whose product is the number of devices;
+    devices: their names, default `keras.distribution.list_devices()`.
     Returns a `keras.distribution.ModelParallel`, for
     `keras.distribution.set_distribution` before the model is built. In a run of several
     processes each feeds its own rows (`auto_shard_dataset=False`).
@@ -52,7 +57,9 @@ def model_parallel(
     heads or the feed-forward network of the model, and on other backends.
     """
     shape = _checked_mesh(mesh, devices)
-    transformer, _, _ = unbuilt(config_path, None, model, application, **kwargs)
+    transformer, _, _ = unbuilt(
+        config_path, checkpoint_path, model, application, **kwargs
+    )
     layouts = keras.distribution.LayoutMap(
         keras.distribution.DeviceMesh(shape, (BATCH, MODEL), devices)
     )
