@@ -5,6 +5,7 @@ DistributedDataParallel) or "fit" (gradients are averaged while they arrive).
 Saves the weights to FILE.
 """
 
+import itertools
 import sys
 
 import keras
@@ -21,7 +22,7 @@ ROWS, STEPS = 8, 6
 def batches(number, count):
     generator = np.random.default_rng(0)
     own = slice(number * ROWS // count, (number + 1) * ROWS // count)
-    for _ in range(STEPS):
+    while True:
         ids = generator.integers(1, CONFIG["vocab_size"], (ROWS, 8)).astype("int32")
         yield (ids[own], np.zeros_like(ids[own])), np.roll(ids, 1, axis=1)[own]
 
@@ -41,7 +42,7 @@ def average_gradients(model, count):
 def loop(model, loss, optimizer, data):
     shared = torch.nn.parallel.DistributedDataParallel(model)
     optimizer.build(model.trainable_variables)
-    for x, y in data:
+    for x, y in itertools.islice(data, STEPS):
         model.zero_grad()
         loss(torch.as_tensor(y), shared(list(map(torch.as_tensor, x)))).backward()
         gradients = [one.value.grad for one in model.trainable_variables]
@@ -63,7 +64,7 @@ def main(port, number, count, how, file):
     else:
         average_gradients(t.model, count)
         t.model.compile(optimizer, loss)
-        t.model.fit(batches(number, count), verbose=0)
+        t.model.fit(batches(number, count), steps_per_epoch=STEPS, verbose=0)
     weights = {k: keras.ops.convert_to_numpy(v) for k, v in t.variables().items()}
     np.savez(file, **{name.replace("/", "|"): one for name, one in weights.items()})
     torch.distributed.destroy_process_group()
