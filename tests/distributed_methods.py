@@ -47,7 +47,7 @@ def packed(folder, epochs):
     loss = keras.losses.SparseCategoricalCrossentropy(
         True, reduction="mean_with_sample_weight"
     )
-    model.compile(AdamW(1e-3, use_ema=True, ema_momentum=0.9), loss)
+    model.compile(AdamW(1e-3, epsilon=1e-6, use_ema=True, ema_momentum=0.9), loss)
     best = Evaluation(lambda model: {"f1": score(model)})
     saver = Checkpoint(folder, data, every=3, callbacks=[best])
     model.fit(
@@ -70,7 +70,7 @@ def language(folder, epochs):
     rng = np.random.default_rng(0)
     ids = rng.integers(1, 50, (6 * ROWS, 12)).astype("int32")
     segments = np.tile(np.arange(12) > 5, (6 * ROWS, 1)).astype("int32")
-    model.compile(AdamW(1e-3))
+    model.compile(AdamW(1e-3, epsilon=1e-6))
     fit = model.fit(
         [ids, segments], batch_size=ROWS, epochs=epochs, shuffle=False, verbose=0
     )

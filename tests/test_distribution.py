@@ -21,6 +21,18 @@ pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="jax al
 slow = pytest.mark.slow
 
 
+def told(program, *arguments):
+    """The last line that a program of this folder prints."""
+    run = subprocess.run(
+        [sys.executable, HERE / program, *map(str, arguments)],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    return json.loads(run.stdout.splitlines()[-1])
+
+
 @pytest.mark.parametrize(
     "family, rows, columns",
     [
@@ -31,21 +43,21 @@ slow = pytest.mark.slow
     ],
 )
 def test_eight_devices_learn_what_one_does(family, rows, columns):
-    program = [sys.executable, HERE / "distributed_fit.py", family]
-    run = subprocess.run(
-        [*program, str(rows), str(columns)],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
-    found = json.loads(run.stdout.splitlines()[-1])
+    found = told("distributed_fit.py", family, rows, columns)
     assert len(found["alone"]) == 10
     np.testing.assert_allclose(found["shared"], found["alone"], atol=1e-5)
     assert found["apart"] <= 1e-5
     # Adam's two moments and the collected gradient lie where the weight lies.
     assert found["state"] == 3 * found["cut"]
     assert (found["cut"] > 10) == (columns > 0)
+
+
+@slow
+@pytest.mark.parametrize("name", ["packed", "language"])
+def test_what_the_library_puts_around_fit(name, tmp_path):
+    found = told("distributed_methods.py", name, tmp_path)
+    np.testing.assert_allclose(found["shared"], found["alone"], rtol=1e-6)
+    assert found["apart"] <= 2e-5
 
 
 def processes(count, mode, checkpoint, folder, steps):

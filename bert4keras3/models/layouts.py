@@ -57,6 +57,7 @@ def model_parallel(
     heads or the feed-forward network of the model, and on other backends.
     """
     shape = _checked_mesh(mesh, devices)
+    kwargs.pop("return_keras_model", None)  # the arguments are those of the build
     transformer, _, _ = unbuilt(
         config_path, checkpoint_path, model, application, **kwargs
     )
