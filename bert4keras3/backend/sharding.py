@@ -1,6 +1,5 @@
 """Weights whose parts lie on several devices, perhaps of several processes (jax)."""
 
-import importlib
 import math
 
 import keras
@@ -91,6 +90,5 @@ def whole(value):
     if runtime.BACKEND == "jax" and not (
         value.is_fully_addressable or value.is_fully_replicated
     ):
-        utils = importlib.import_module("jax.experimental.multihost_utils")
-        return utils.process_allgather(value, tiled=True)
+        return runtime.gathered(value)
     return ops.convert_to_numpy(value)

@@ -21,8 +21,8 @@ _RECOMPUTED = (MultiHeadAttention, GatedAttentionUnit, FeedForward, LayerNormali
 class Assembly:
     """Mixin of Transformer: `get`, `apply` and the lists of inputs and outputs.
 
-    Uses its attributes layers, prefix, dropout_rate, attention_caches, recompute and
-    ctx.
+    Uses its attributes layers, prefix, dropout_rate, attention_caches, recompute, ctx
+    and placeholders, the layers whose zeros may still take memory.
     """
 
     def prefixed(self, name):

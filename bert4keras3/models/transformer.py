@@ -86,9 +86,8 @@ class Transformer(Blocks, Decoding, Packing, Assembly, Adapters, Weights):
         self.name = name
         self.model = self.ctx = None
         self.awaiting_weights = self.recompute = False
-        self.placeholders = []  # layers whose zeros may still take memory
         self.decoders, self.lock = {}, threading.RLock()
-        self.attention_caches = {}
+        self.attention_caches, self.placeholders = {}, []
         self.layer_norm_conds = [None, None, None]
 
     @classmethod
