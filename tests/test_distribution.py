@@ -105,6 +105,7 @@ def test_two_processes_learn_what_one_does(format, tmp_path):
 
 
 @slow
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="Linux alone")
 def test_a_process_reads_its_own_part(tmp_path):
     sizes = {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}
     sizes.update(vocab_size=21128, num_hidden_layers=12, max_position=512)

@@ -254,6 +254,6 @@ def to_device(arrays):
 
 
 def gathered(array):
-    """A jax array with parts in several processes as a numpy array in each (jax only)."""
+    """A jax array of parts in several processes as a numpy array in each (jax only)."""
     utils = importlib.import_module("jax.experimental.multihost_utils")
     return utils.process_allgather(array, tiled=True)
