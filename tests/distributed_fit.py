@@ -19,7 +19,8 @@ from tiny_models import CONFIG, build
 from bert4keras3.models import model_parallel
 from bert4keras3.optimizers import AdamW, FlushGradients
 
-SIZES = {**CONFIG, "num_attention_heads": 4, "vocab_size": 52, "dropout_rate": 0.1}
+SIZES = {**CONFIG, "num_hidden_layers": 1, "num_attention_heads": 4}
+SIZES.update(vocab_size=52, dropout_rate=0.1)
 HEADS = {
     "bert": {"with_mlm": "linear"},
     "gpt": {"final_activation": "linear"},
