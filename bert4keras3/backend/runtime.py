@@ -251,3 +251,9 @@ def has_value(variable):
 def to_device(arrays):
     """numpy arrays as tensors of the default device, in one call (jax only)."""
     return native().device_put(arrays)
+
+
+def gathered(array):
+    """A jax array of parts in several processes as a numpy array in each (jax only)."""
+    utils = importlib.import_module("jax.experimental.multihost_utils")
+    return utils.process_allgather(array, tiled=True)
