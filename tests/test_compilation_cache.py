@@ -42,6 +42,7 @@ def counts(folder):
     return tuple(map(int, run.stdout.split()[-2:]))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(runtime.BACKEND != "jax", reason="a cache of jax")
 def test_a_second_process_compiles_nothing(tmp_path):
     asked, found = counts(tmp_path / "new" / "folder")

@@ -18,7 +18,19 @@ SIZES = {
     "num_attention_heads": 2, "intermediate_size": 512, "max_position": 64,
 }
 BATCH, LENGTH, TARGET = 4, 48, 24
+# One of every kind; the slow tests have them all.
+KINDS = set(
+    "bert albert electra deberta_v2 nezha gau_alpha gpt2 llama roformer_v2 bart mt5 "
+    "t5 t5_decoder bart_encoder".split()
+)
 POOLED = {"with_pool": True, "with_mlm": False, "with_nsp": False}
+
+
+def fast(families, chosen):
+    """Families as parameters, those not chosen among the slow tests."""
+    for one in sorted(families):
+        marks = () if one in chosen else pytest.mark.slow
+        yield pytest.param(one, marks=marks)
 
 
 def built(family, **changes):
@@ -52,7 +64,7 @@ def ratio_of(t):
 
 
 @on_jax
-@pytest.mark.parametrize("family", sorted(CASES))
+@pytest.mark.parametrize("family", fast(CASES, KINDS))
 def test_every_family(family):
     assert 0.99 < ratio_of(built(family)) < 1.02
 
@@ -77,7 +89,7 @@ LMS = {
 
 
 @on_jax
-@pytest.mark.parametrize("family", sorted(LMS))
+@pytest.mark.parametrize("family", fast(LMS, {"bert", "deberta-v2", "mt5"}))
 def test_prompts_and_a_new_token(family):
     """XLA counts the body of a loop once: what has been read, and one token."""
     t = built(family, **LMS[family])

@@ -65,7 +65,8 @@ def decoding_flops(t, batch, length, slots, source_length=None):
         prompt = prompt + _trunk(t._encoder, source_length, source_length)
     step = _trunk(model, 1, slots, source_length or 0, memory_is_kept=True)
     logits = Flops(heads=_vocabulary(model))
-    return (prompt + logits) * batch, (step + logits) * batch
+    once = _tables(model, length)
+    return (prompt + logits) * batch + once, (step + logits) * batch
 
 
 def gradient_bytes(t, length):
