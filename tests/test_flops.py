@@ -108,6 +108,9 @@ def test_parts_and_training():
     t = built("bert", with_nsp=False)
     one = step_flops(t, 1, LENGTH, training=False)
     assert step_flops(t, 3, LENGTH) == one * 9
+    few = step_flops(t, 1, LENGTH, training=False, predicted=6)
+    logits = 2 * SIZES["hidden_size"] * SIZES["vocab_size"]
+    assert one.heads - few.heads == (LENGTH - 6) * logits
     longer = step_flops(t, 1, 2 * LENGTH, training=False)
     assert longer.projections == 2 * one.projections
     assert longer.attention == 4 * one.attention

@@ -8,6 +8,7 @@ dropout, rotary turns, look-ups, the optimizer, additional layers of scripts, Lo
 import math
 from dataclasses import dataclass
 
+_BUCKETS = "relative_attention_num_buckets"
 TRAINING = 3  # a gradient for the input and one for the weights of every product
 
 
@@ -40,16 +41,18 @@ class Flops:
         )
 
 
-def step_flops(t, batch, length, target_length=None, training=True):
+def step_flops(t, batch, length, target_length=None, training=True, predicted=None):
     """`Flops` of one step of a Transformer on `batch` rows of `length` tokens.
 
     t: a Transformer, built or not; length: tokens in a row, of an encoder-decoder the
     source; target_length: of an encoder-decoder or a decoder alone, the tokens of the
     target; training: three times the forward pass, without what `recompute` computes
     again, as is usual for the share of a device's peak (MFU,
-    https://arxiv.org/abs/2204.02311). Raises ValueError without a needed length.
+    https://arxiv.org/abs/2204.02311); predicted: tokens in a row whose logits are
+    computed, default all: a masked language model's loss needs the hidden ones alone.
+    Raises ValueError without a needed length.
     """
-    forward = _whole(t, length, target_length) * batch + _tables(t, length)
+    forward = _whole(t, length, target_length, predicted) * batch + _tables(t, length)
     return forward * TRAINING if training else forward
 
 
@@ -64,42 +67,49 @@ def decoding_flops(t, batch, length, slots, source_length=None):
     if model is not t:
         prompt = prompt + _trunk(t._encoder, source_length, source_length)
     step = _trunk(model, 1, slots, source_length or 0, memory_is_kept=True)
-    logits = Flops(heads=_vocabulary(model))
+    logits = Flops(heads=sum(_vocabulary(model)))
     once = _tables(model, length)
     return (prompt + logits) * batch + once, (step + logits) * batch
 
 
-def gradient_bytes(t, length):
+def gradient_bytes(t, length, target_length=None):
     """Bytes that each device adds up with the others in a data-parallel step.
 
     t: a built Transformer, trained by its training_model or masked_training_model;
-    length: tokens in a row, beyond which a table of positions has no gradient. All
-    gradients have the dtype of the computation, but the loss over the vocabulary adds
-    up that of its table alone, in float32: a tied table is added up twice.
+    length, target_length: tokens in a row, and in a target's. All gradients have the
+    dtype of the computation, but the loss over the vocabulary adds up that of its
+    table alone, in float32: a tied table is added up twice. A table of positions has
+    no gradient beyond the length; of T5's distances the scores are added up.
     """
     head = getattr(t, "_decoder", t)
     table = head.vocabulary_layers()[0]
     size = {"bfloat16": 2, "float16": 2}.get(table.compute_dtype, 4)
     total = sum(math.prod(v.shape) for v in t.model.trainable_variables)
     for v in t.model.trainable_variables:
+        own = length if "Decoder-" not in v.path else target_length or length
         if "Embedding-Position" in v.path:
-            total -= max(v.shape[0] - length, 0) * v.shape[1]
+            total -= max(v.shape[0] - own, 0) * v.shape[1]
+        if "Embedding-Relative" in v.path and _option(t, _BUCKETS):
+            pairs = own * own
+            if "Decoder-" in v.path and _option(t, "cross_position_bias"):
+                pairs += own * length
+            total += pairs * t.num_attention_heads - math.prod(v.shape)
     own = t.vocab_size * t.embedding_size
     untied = not hasattr(table, "embeddings")
     return size * (total - untied * own) + 4 * own
 
 
-def _whole(t, length, target_length):
+def _whole(t, length, target_length, predicted):
     """One row through all there is."""
     if not hasattr(t, "_decoder") and not t.reads_memory:
-        return _trunk(t, length, length) + _heads(t, length)
+        return _trunk(t, length, length) + _heads(t, length, predicted)
     if target_length is None:
         raise ValueError(
             f"{type(t).__name__} has a target of its own length: pass target_length."
         )
     decoder = getattr(t, "_decoder", t)
     own = _trunk(decoder, target_length, target_length, length)
-    own = own + _heads(decoder, target_length)
+    own = own + _heads(decoder, target_length, predicted)
     return own if decoder is t else own + _trunk(t._encoder, length, length)
 
 
@@ -186,13 +196,13 @@ def _gated_unit(t, queries, keys, memory=0, memory_is_kept=False, keys_of=None):
 
 
 def _vocabulary(t):
-    """The logits of one token, with the layer between them and the last block."""
+    """Of one token: the layer between the last block and the logits, the logits."""
     size, table = t.hidden_size, t.embedding_size
     dense = any(row.ours.startswith("MLM-Dense") for row in t.names) or size != table
-    return 2 * table * t.vocab_size + dense * 2 * size * table
+    return dense * 2 * size * table, 2 * table * t.vocab_size
 
 
-def _heads(t, length):
+def _heads(t, length, predicted=None):
     """The heads of one row: pooler, next sentence, replaced tokens, vocabulary."""
 
     def has(name):
@@ -204,5 +214,6 @@ def _heads(t, length):
     if has("with_discriminator"):
         total += 2 * length * size * (size + 1)
     if has("with_mlm") or has("with_lm"):
-        total += length * _vocabulary(t)
+        dense, logits = _vocabulary(t)
+        total += length * dense + (length if predicted is None else predicted) * logits
     return Flops(heads=total)
