@@ -1,7 +1,7 @@
 """Programs for devices that are not here: lowered and compiled from shapes (jax).
 
     with ahead.unallocated():
-        bert = build_transformer_model(config, application="lm", return_keras_model=...)
+        bert = build_transformer_model(config, model="gpt2", return_keras_model=False)
         trainer = bert.training_model()
         trainer.compile(optimizer)
         step = ahead.train_step(trainer, [ids, segments])

@@ -117,7 +117,7 @@ def _trunk(t, queries, keys, memory=0, memory_is_kept=False):
     """All blocks of one row: `queries` tokens that look at `keys` and at a memory."""
     blocks = t.num_hidden_layers
     block = _gated_unit if hasattr(t, "clamp_length") else _block
-    first = t.model is not None and _only_first(t)
+    first = _only_first(t)
     total = block(t, queries, keys, memory, memory_is_kept) * (blocks - first)
     if first:
         total = total + block(t, 1, keys, keys_of=keys)
