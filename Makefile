@@ -54,12 +54,13 @@ bench: .venv-bench/.done
 
 # The compiler for TPU. Once it is installed, a plain `import jax` looks for a TPU: it
 # has an environment of its own, and these variables say that there is none.
+LIBTPU ?= libtpu==0.0.52
 TPU := TPU_SKIP_MDS_QUERY=1 TPU_ACCELERATOR_TYPE=v5litepod-4 TPU_WORKER_ID=0 \
 	TPU_WORKER_HOSTNAMES=localhost JAX_PLATFORMS=cpu KERAS_BACKEND=jax
 
 .venv-tpu/.done: setup.py
 	$(PYTHON) -m venv .venv-tpu
-	.venv-tpu/bin/python -m pip install --quiet --editable ".[jax]" libtpu pytest
+	.venv-tpu/bin/python -m pip install --quiet --editable ".[jax]" $(LIBTPU) pytest
 	touch $@
 
 test-tpu: .venv-tpu/.done
