@@ -11,7 +11,7 @@ TORCH ?= torch==2.13.0
 TENSORFLOW ?= tensorflow-cpu
 BACKENDS ?= jax tensorflow torch
 
-.PHONY: venv demo test test-all lint bench clean
+.PHONY: venv demo test test-all test-tpu lint bench bench-tpu clean
 
 venv: $(VENV)/.all
 
@@ -52,6 +52,23 @@ lint: $(VENV)/.all
 bench: .venv-bench/.done
 	.venv-bench/bin/python benchmarks/run.py $(ARGS)
 
+# The compiler for TPU. Once it is installed, a plain `import jax` looks for a TPU: it
+# has an environment of its own, and these variables say that there is none.
+LIBTPU ?= libtpu==0.0.52
+TPU := TPU_SKIP_MDS_QUERY=1 TPU_ACCELERATOR_TYPE=v5litepod-4 TPU_WORKER_ID=0 \
+	TPU_WORKER_HOSTNAMES=localhost JAX_PLATFORMS=cpu KERAS_BACKEND=jax
+
+.venv-tpu/.done: setup.py
+	$(PYTHON) -m venv .venv-tpu
+	.venv-tpu/bin/python -m pip install --quiet --editable ".[jax]" $(LIBTPU) pytest
+	touch $@
+
+test-tpu: .venv-tpu/.done
+	$(TPU) .venv-tpu/bin/python -m pytest -q tests/test_tpu.py $(ARGS)
+
+bench-tpu: .venv-tpu/.done
+	$(TPU) .venv-tpu/bin/python benchmarks/tpu.py $(ARGS)
+
 clean:
-	rm -rf $(VENV) .venv-bench build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-bench .venv-tpu build dist *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,6 +11,7 @@ from bert4keras3.backend.activations import get_activation as get_activation
 from bert4keras3.backend.activations import leaky_relu as leaky_relu
 from bert4keras3.backend.activations import set_gelu as set_gelu
 from bert4keras3.backend.activations import swish as swish
+from bert4keras3.backend.compilation import compilation_cache as compilation_cache
 from bert4keras3.backend.devices import get_available_gpus as get_available_gpus
 from bert4keras3.backend.graph import get_output_at as get_output_at
 from bert4keras3.backend.graph import search_layer as search_layer
@@ -46,6 +47,7 @@ __all__ = [
     "apply_rotary_position_embeddings",
     "attention_normalize",
     "batch_gather",
+    "compilation_cache",
     "divisible_temporal_padding",
     "flatten",
     "gelu_erf",

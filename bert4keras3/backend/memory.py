@@ -1,5 +1,7 @@
 """NumPy memory in the form that jax takes over without a copy."""
 
+import mmap
+
 import numpy as np
 
 ALIGNMENT = 64
@@ -7,11 +9,19 @@ ALIGNMENT = 64
 _ROWS, _COLUMNS = 256, 32
 
 
-def aligned(nbytes, allocate=np.empty):
-    """Return (nbytes,) uint8 that starts on a cache line, from `allocate`."""
-    memory = allocate(nbytes + ALIGNMENT, np.uint8)
+def aligned(nbytes):
+    """Return (nbytes,) uint8 that starts on a cache line."""
+    memory = np.empty(nbytes + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + nbytes]
+
+
+def untouched(nbytes):
+    """Return (nbytes,) uint8 of zeros that take no memory before they are touched.
+
+    Those of NumPy may come from memory that was used before, and are then written.
+    """
+    return np.frombuffer(mmap.mmap(-1, max(nbytes, 1)), np.uint8)[:nbytes]
 
 
 def packed(arrays):

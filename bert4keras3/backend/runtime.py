@@ -4,6 +4,8 @@ Everything else is written on `keras.ops`; what Keras does not expose (unchecked
 row gathers, cheap dropout bits, device kind) lives here behind one function each.
 """
 
+import contextlib
+import contextvars
 import functools
 import importlib
 
@@ -16,9 +18,9 @@ from bert4keras3.backend.hashing import hash_bits
 BACKEND = keras.config.backend()
 
 
-def native():
-    """The module jax, tensorflow or torch: for the files of `backend/` alone."""
-    return importlib.import_module(BACKEND)
+def native(part=""):
+    """The module jax, tensorflow or torch, or `part` of it: for `backend/` alone."""
+    return importlib.import_module(f"{BACKEND}.{part}" if part else BACKEND)
 
 
 def is_traced(x):
@@ -32,8 +34,24 @@ def is_traced(x):
     return getattr(x, "is_meta", False)
 
 
+_TARGET = contextvars.ContextVar("kind of the devices that a program is for")
+
+
+@contextlib.contextmanager
+def target_kind(kind):
+    """A scope in which `device_kind` is `kind`: programs for devices not here."""
+    token = _TARGET.set(kind)
+    try:
+        yield
+    finally:
+        _TARGET.reset(token)
+
+
 def device_kind():
     """Return "cpu", "gpu" or "tpu": the kind of the default device."""
+    target = _TARGET.get(None)
+    if target is not None:
+        return target
     if BACKEND == "jax":
         return native().default_backend().replace("cuda", "gpu")
     if BACKEND == "tensorflow":
@@ -251,3 +269,9 @@ def has_value(variable):
 def to_device(arrays):
     """numpy arrays as tensors of the default device, in one call (jax only)."""
     return native().device_put(arrays)
+
+
+def gathered(array):
+    """A jax array of parts in several processes as a numpy array in each (jax only)."""
+    utils = importlib.import_module("jax.experimental.multihost_utils")
+    return utils.process_allgather(array, tiled=True)

@@ -5,6 +5,8 @@ N tokens, D size, V vocabulary, C tokens of a chunk.
 
 from keras import ops
 
+from bert4keras3.backend.distribution import over_batch
+
 
 def linear_cross_entropy(
     x, table, bias, labels, weights, smoothing=0.0, topk=None, chunk=512, training=True
@@ -20,39 +22,59 @@ def linear_cross_entropy(
     Tokens of weight 0 come last and are skipped. A chunk's logits (C, V) give its part
     of the loss and of the gradients at once, so that nothing is computed twice and no
     logits wait for the backward pass (as https://arxiv.org/abs/2410.10989 does).
+    Under a keras.distribution every device has chunks of its own rows.
+    """
+    given = [
+        ops.stop_gradient(ops.cast(one, "float32"))
+        for one in (x, weights, table, ops.zeros(()) if bias is None else bias)
+    ]
+    how = (bias is not None, chunk, smoothing, topk, training)
+
+    def sums(rows, whole):
+        """Of the rows that a device has: their gradients, and what is added up."""
+        return _summed(*rows, *whole, *how)
+
+    rows, whole = (given[0], labels, given[1]), tuple(given[2:])
+    own, (value, *others) = over_batch(sums, rows, whole)
+    if not training:
+        return value
+    parts = [(x, own), (table, others[0])]
+    if bias is not None:
+        parts.append((bias, others[1]))
+    return value + sum(_attached(one, gradient) for one, gradient in parts)
+
+
+def _summed(
+    x, labels, weights, table, bias, has_bias, chunk, smoothing, topk, training
+):
+    """(gradient of x, (loss, gradient of table, of bias)); without training, no more
+    than the loss, and None for the gradient of x.
     """
     size = ops.shape(x)[0]
     chunk = min(chunk, size) if isinstance(size, int) else chunk
-    fixed = [
-        ops.stop_gradient(ops.cast(one, "float32"))
-        for one in (x, table, ops.zeros(()) if bias is None else bias, weights)
-    ]
-    order = ops.argsort(ops.cast(ops.equal(fixed[3], 0), "int32"))
+    order = ops.argsort(ops.cast(ops.equal(weights, 0), "int32"))
     rows = ops.pad(order, [[0, chunk - 1]])  # the last chunk may reach beyond
     real = ops.arange(ops.shape(rows)[0]) < size
-    count = ops.sum(ops.cast(ops.not_equal(fixed[3], 0), "int32"))
-    how = (chunk, smoothing, topk, training)
-    step = _chunks(fixed, labels, rows, real, *how)
-    gradients = _zeros(fixed, rows, bias, training)
+    count = ops.sum(ops.cast(ops.not_equal(weights, 0), "int32"))
+    fixed = [x, table, bias, weights]
+    step = _chunks(fixed, labels, rows, real, chunk, smoothing, topk, training)
+    gradients = _zeros(fixed, rows, has_bias, training)
     start = [ops.zeros((), "int32"), ops.zeros(()), *gradients]
     result = ops.while_loop(lambda i, *rest: i * chunk < count, step, start)
     value, gradients = result[1], result[2:]
     if not training:
-        return value
+        return None, (value,)
     own = ops.take(gradients[0], ops.argsort(order), axis=0)
-    parts = [(x, own), (table, gradients[1])]
-    if bias is not None:
-        parts.append((bias, gradients[2]))
-    return value + sum(_attached(one, gradient) for one, gradient in parts)
+    return own, (value, *gradients[1:])
 
 
-def _zeros(fixed, rows, bias, training):
+def _zeros(fixed, rows, has_bias, training):
     """What the gradients start from: of the sorted rows of x, of table and bias."""
     if not training:
         return []
     x, table, _, _ = fixed
     shapes = [(ops.shape(rows)[0], ops.shape(x)[1]), ops.shape(table)]
-    if bias is not None:
+    if has_bias:
         shapes.append((ops.shape(table)[0],))
     return [ops.zeros(shape, "float32") for shape in shapes]
 

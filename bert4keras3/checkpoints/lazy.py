@@ -20,9 +20,11 @@ class LazyArray:
         dtype: the numpy dtype that `read` returns; `object` for text, which cannot
             be read.
         reader: returns the array.
+        unverified: returns it without reading more than is asked of it afterwards,
+            that is without its checksum; by default `reader`.
     """
 
-    __slots__ = ("dtype", "name", "shape", "_reader")
+    __slots__ = ("dtype", "name", "shape", "_reader", "_unverified")
 
     def __init__(
         self,
@@ -30,24 +32,30 @@ class LazyArray:
         shape: tuple[int, ...],
         dtype: np.dtype,
         reader: Callable[[], np.ndarray],
+        unverified: Callable[[], np.ndarray] | None = None,
     ):
         self.name = name
         self.shape = tuple(shape)
         self.dtype = np.dtype(dtype)
         self._reader = reader
+        self._unverified = unverified or reader
 
     @property
     def nbytes(self) -> int:
         """The bytes that the array takes once it is read."""
         return math.prod(self.shape) * self.dtype.itemsize
 
-    def read(self) -> np.ndarray:
+    def read(self, verify: bool = True) -> np.ndarray:
         """Return the array, read-only and where possible a view of the file.
+
+        Args:
+            verify: compare with the checksum, if there is one, for which the whole
+                array is read. False is for who takes a slice of a mapped file.
 
         Raises:
             CheckpointError: the stored bytes are damaged or not numbers.
         """
-        return self._reader()
+        return self._reader() if verify else self._unverified()
 
     def __repr__(self) -> str:
         return f"LazyArray({self.name!r}, shape={self.shape}, dtype={self.dtype})"

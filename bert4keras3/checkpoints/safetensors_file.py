@@ -175,10 +175,9 @@ def _arrays(
             continue
         kind, shape, start, stop = _parse_entry(name, entry, data.size)
         ranges.append((start, stop))
-        part = partial(
-            _read_tensor, path, name, data[start:stop], kind, shape, sums.get(name)
-        )
-        arrays.append(LazyArray(name, shape, dtypes.read_dtype(kind), part))
+        read = partial(_read_tensor, path, name, data[start:stop], kind, shape)
+        readers = partial(read, sums.get(name)), partial(read, None)
+        arrays.append(LazyArray(name, shape, dtypes.read_dtype(kind), *readers))
     end = 0
     for start, stop in sorted(ranges):
         if start != end:

@@ -81,8 +81,9 @@ def read_tf_bundle(path: str | os.PathLike, verify: bool = True) -> Checkpoint:
         text = entry.dtype == dtypes.TF_STRING
         dtype = object if text else dtypes.read_dtype(dtypes.TF_DTYPES[entry.dtype])
         raw = None if entry.sliced else data[entry.shard]
-        reader = partial(_read_entry, prefix, name, entry, raw, verify)
-        arrays.append(LazyArray(name, entry.shape, dtype, reader))
+        read = partial(_read_entry, prefix, name, entry, raw)
+        readers = partial(read, verify), partial(read, False)
+        arrays.append(LazyArray(name, entry.shape, dtype, *readers))
     return Checkpoint(prefix, "tf", arrays)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from bert4keras3.backend import runtime
+from bert4keras3.backend.ahead import program_of
 from bert4keras3.generation import prompts as P
 from bert4keras3.generation.beam import BeamSearch, legacy_search
 from bert4keras3.generation.contrastive import (
@@ -231,6 +232,22 @@ class Decoder(Prompting):
         layer = self.model.copy_layer
         own = self.transformer.model.variables
         return own if layer is None else [*own, *layer.variables]
+
+    def program(self, prompts, strategy=None, n=1, conditions=(), **changes):
+        """The `backend.ahead.Program` that `generate` runs for these prompts (jax).
+
+        Arguments as in `generate`, for one batch: to compile it for other devices, or
+        to export it. Only the number and the lengths of the prompts matter.
+        """
+        strategy, settings = strategy or Greedy(), self.settings.changed(**changes)
+        self._check_strategy(strategy, n)
+        prompts = self.checked(prompts, settings, conditions, strategy)
+        keys = row_keys(0, len(prompts))
+        numbers = range(len(prompts))
+        batch = self.batch(prompts, numbers, keys, conditions, settings)
+        function = self._program(strategy, n, settings, self.room(settings))
+        limit = np.array(settings.maxlen, "int32")
+        return program_of(function, self._variables(), batch, limit)
 
     def run(self, program, *tensors):
         """Call a program; a pass belongs to the builder, hence one at a time."""

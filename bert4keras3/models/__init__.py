@@ -22,6 +22,7 @@ from bert4keras3.models.cloze import (
     masked_training_model as masked_training_model,
 )
 from bert4keras3.models.config import ModelConfig as ModelConfig
+from bert4keras3.models.layouts import model_parallel as model_parallel
 from bert4keras3.models.parallel import data_parallel as data_parallel
 from bert4keras3.models.registry import FAMILIES as FAMILIES
 from bert4keras3.models.registry import public_class, public_classes
@@ -39,6 +40,7 @@ _FUNCTIONS = (
     "masked_training_model",
     "merge_lora",
     "merge_prompt",
+    "model_parallel",
     "save_adapter",
 )
 _CLASSES = [name for name, value in globals().items() if isinstance(value, type)]

@@ -4,6 +4,7 @@ import contextlib
 
 import keras
 
+from bert4keras3.backend.sharding import release
 from bert4keras3.layers import (
     Concatenate1D,
     FeedForward,
@@ -11,7 +12,7 @@ from bert4keras3.layers import (
     LayerNormalization,
     MultiHeadAttention,
 )
-from bert4keras3.models.awaiting import awaiting
+from bert4keras3.models.awaiting import awaiting, waiting
 
 # What keeps much for its gradient; the rest of a block keeps nothing but masks.
 _RECOMPUTED = (MultiHeadAttention, GatedAttentionUnit, FeedForward, LayerNormalization)
@@ -20,8 +21,8 @@ _RECOMPUTED = (MultiHeadAttention, GatedAttentionUnit, FeedForward, LayerNormali
 class Assembly:
     """Mixin of Transformer: `get`, `apply` and the lists of inputs and outputs.
 
-    Uses its attributes layers, prefix, dropout_rate, attention_caches, recompute and
-    ctx.
+    Uses its attributes layers, prefix, dropout_rate, attention_caches, recompute, ctx
+    and placeholders, the layers whose zeros may still take memory.
     """
 
     def prefixed(self, name):
@@ -32,11 +33,24 @@ class Assembly:
         """Return the layer of that name, made on first use: re-use is weight tying."""
         bare, name = name, self.prefixed(name)
         if name not in self.layers:
-            if self.awaiting_weights and bare in self.table_layers:
+            waits = self.awaiting_weights and bare in self.table_layers
+            if waits:
                 arguments = awaiting(arguments)
+                self.release_placeholders()
             with self._recomputing(cls):
                 self.layers[name] = cls(name=name, **arguments)
+            if waits:
+                self.placeholders.append(self.layers[name])
         return self.layers[name]
+
+    def release_placeholders(self):
+        """Keras copies zeros to their devices: not those of all layers at a time."""
+        layers, self.placeholders = self.placeholders, []
+        for layer in layers:
+            if getattr(layer, "built", False):
+                release(one for _, one in waiting(layer) if one is not None)
+            else:
+                self.placeholders.append(layer)
 
     def _recomputing(self, cls):
         if self.recompute and isinstance(cls, type) and issubclass(cls, _RECOMPUTED):

@@ -22,8 +22,8 @@ class AwaitingWeights(keras.initializers.Zeros):
     def __init__(self, wanted):
         self.wanted = keras.initializers.get(wanted)
 
-    def __call__(self, shape, dtype=None):
-        return assigning.untouched_zeros(shape, dtype or keras.config.floatx())
+    def __call__(self, shape, dtype=None, layout=None):
+        return assigning.untouched_zeros(shape, dtype or keras.config.floatx(), layout)
 
     def clone(self):
         # Through a config, as Keras does it, this would import TensorFlow.
@@ -41,21 +41,26 @@ def awaiting(arguments):
     }
 
 
+def waiting(layer):
+    """Pairs ((part, attribute), its variable or None) of a layer that await weights."""
+    for part in layer._flatten_layers():
+        for attribute, weight in _PLACES.items():
+            if isinstance(getattr(part, attribute, None), AwaitingWeights):
+                # Keras's `Dense.kernel` and `Embedding.embeddings` are computed from
+                # these; a layer that only hands its initializer on has neither.
+                found = getattr(part, "_" + weight, getattr(part, weight, None))
+                yield (part, attribute), found
+
+
 def settle(layers, loaded):
     """Draw what the checkpoint did not bring and put the wanted initializers back.
 
     layers: the model's layers; loaded: ids of the variables that were assigned.
     """
     for layer in layers:
-        for part in layer._flatten_layers():
-            for attribute, weight in _PLACES.items():
-                waiting = getattr(part, attribute, None)
-                if not isinstance(waiting, AwaitingWeights):
-                    continue
-                setattr(part, attribute, waiting.wanted)
-                # Keras's `Dense.kernel` and `Embedding.embeddings` are computed from
-                # these; a layer that only hands its initializer on has neither.
-                variable = getattr(part, "_" + weight, getattr(part, weight, None))
-                if variable is not None and id(variable) not in loaded:
-                    fresh = waiting.wanted.clone()
-                    variable.assign(fresh(variable.shape, dtype=variable.dtype))
+        for (part, attribute), variable in list(waiting(layer)):
+            wanted = getattr(part, attribute).wanted
+            setattr(part, attribute, wanted)
+            if variable is not None and id(variable) not in loaded:
+                fresh = wanted.clone()
+                variable.assign(fresh(variable.shape, dtype=variable.dtype))

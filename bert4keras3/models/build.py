@@ -41,6 +41,23 @@ def build_transformer_model(
     kwargs: config keys, family options and arguments of `Transformer.build`.
     Raises ValueError for unknown arguments, keys, families and unfit checkpoints.
     """
+    transformer, checkpoint_path, building = unbuilt(
+        config_path, checkpoint_path, model, application, **kwargs
+    )
+    awaiting = {} if checkpoint_path is None else {"awaiting_weights": True}
+    transformer.build(**building, **awaiting)
+    if checkpoint_path is not None:
+        transformer.load(asset_path(checkpoint_path))
+    return transformer.model if return_keras_model else transformer
+
+
+def unbuilt(
+    config_path=None, checkpoint_path=None, model=None, application="encoder", **kwargs
+):
+    """(Transformer, checkpoint or None, arguments of its `build`): nothing built yet.
+
+    The arguments are those of `build_transformer_model`.
+    """
     config_path = asset_path(config_path, weights=checkpoint_path is None)
     origin, values = read_config(config_path)
     if checkpoint_path is None and _is_folder(config_path):
@@ -56,12 +73,7 @@ def build_transformer_model(
     cls = APPLICATIONS[str(application).lower()](cls)
     values = informed(cls, values, checkpoint_path)
     building = {k: kwargs.pop(k) for k in _BUILD_ARGUMENTS if k in kwargs}
-    transformer = cls(config=(origin, values), **kwargs)
-    awaiting = {} if checkpoint_path is None else {"awaiting_weights": True}
-    transformer.build(**building, **awaiting)
-    if checkpoint_path is not None:
-        transformer.load(asset_path(checkpoint_path))
-    return transformer.model if return_keras_model else transformer
+    return cls(config=(origin, values), **kwargs), checkpoint_path, building
 
 
 def _is_folder(path):
@@ -80,7 +92,7 @@ def _compare_family(cls, model, values):
             f"model={model!r} was asked for, but the config says model_type="
             f"{values['model_type']!r}: if the weights are that family's, the outputs "
             "are wrong. Leave model= out to follow the config.",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -3,6 +3,16 @@
 import warnings
 
 from bert4keras3.backend import get_available_gpus
+from bert4keras3.backend.runtime import BACKEND
+
+_INSTEAD = {
+    "jax": "Call keras.distribution.set_distribution("
+    "keras.distribution.DataParallel()) before it is built, and fit as usual",
+    "tensorflow": "Build and compile it inside of "
+    "`with tf.distribute.MirroredStrategy().scope():`, and fit as usual",
+    "torch": "Start one process a device and wrap it in "
+    "torch.nn.parallel.DistributedDataParallel, in a loop of your own",
+}
 
 
 def data_parallel(model, devices=None, parts=None):
@@ -17,9 +27,7 @@ def data_parallel(model, devices=None, parts=None):
     if count > 1:
         raise ValueError(
             f"data_parallel of devices={devices!r} is not possible for a finished "
-            "model. Call "
-            "keras.distribution.set_distribution(keras.distribution.DataParallel()) "
-            "before it is built (jax), and fit as usual; on one device leave "
+            f"model. {_INSTEAD[BACKEND]} (docs/scale.md); on one device leave "
             "data_parallel out."
         )
     warnings.warn(

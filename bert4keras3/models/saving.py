@@ -8,6 +8,7 @@ import warnings
 import keras
 import numpy as np
 
+from bert4keras3.backend.sharding import process, whole
 from bert4keras3.checkpoints.atomic import atomic_write_bytes
 from bert4keras3.checkpoints.formats import write_checkpoint
 from bert4keras3.layers.adapters import adapted_layers
@@ -41,7 +42,8 @@ def save_folder(t, path, format="hf", dtype=None, vocab=None, overwrite=False):
     or "npz"; dtype: of the stored arrays, for example "float16", default as they
     are; vocab: a vocab.txt path, {token: id} or a Tokenizer; overwrite: replace
     files of an earlier save. Returns the path of the weights.
-    Each file is written aside and renamed. Raises ValueError for an unknown format
+    Each file is written aside and renamed. In a run of several processes all of them
+    call it, and the first one writes. Raises ValueError for an unknown format
     and for existing files without `overwrite`.
     """
     if format not in FORMATS:
@@ -55,6 +57,9 @@ def save_folder(t, path, format="hf", dtype=None, vocab=None, overwrite=False):
     files = {config_path: config_text(t).encode()}
     if vocab is not None:
         files[os.path.join(path, "vocab.txt")] = _vocab_bytes(vocab)
+    if process()[0]:
+        named_arrays(t, style, dtype)  # the first one needs the parts that are here
+        return target
     for name in files:
         if os.path.exists(name) and not overwrite:
             raise ValueError(f"{name} exists already. Pass overwrite=True.")
@@ -99,7 +104,7 @@ def stored_value(t):
         if layer is None:
             return to_numpy(variable)
         merged = keras.ops.cast(layer.merged(**layer.adapter), variable.dtype)
-        return keras.ops.convert_to_numpy(merged)
+        return whole(merged)
 
     return value
 
@@ -121,7 +126,7 @@ def joined(rows, style, value):
 
 def to_numpy(variable):
     """Value of a Keras variable as a numpy array."""
-    return keras.ops.convert_to_numpy(variable.value)
+    return whole(variable.value)
 
 
 def config_text(t):

@@ -87,7 +87,7 @@ class Transformer(Blocks, Decoding, Packing, Assembly, Adapters, Weights):
         self.model = self.ctx = None
         self.awaiting_weights = self.recompute = False
         self.decoders, self.lock = {}, threading.RLock()
-        self.attention_caches = {}
+        self.attention_caches, self.placeholders = {}, []
         self.layer_norm_conds = [None, None, None]
 
     @classmethod

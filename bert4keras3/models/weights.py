@@ -7,9 +7,10 @@ import keras
 import numpy as np
 
 from bert4keras3.backend.assigning import assign_all
+from bert4keras3.backend.sharding import is_elsewhere, process
 from bert4keras3.checkpoints.errors import CheckpointError
 from bert4keras3.checkpoints.formats import open_checkpoint, write_checkpoint
-from bert4keras3.checkpoints.lazy import Checkpoint
+from bert4keras3.checkpoints.lazy import Checkpoint, forget
 from bert4keras3.checkpoints.names import Row, expand, mapped_rows
 from bert4keras3.checkpoints.transfer import missing_message, plan
 from bert4keras3.layers.adapters import adapted_layers
@@ -97,12 +98,15 @@ class Weights:
                 warnings.warn(message, stacklevel=2)
             # Everything is read (checksums included) and shaped before the first
             # assignment, so that an error leaves nothing half-loaded.
-            arrays = self._read(source, pairs, style)
+            targets = [variables[row.ours] for row, _ in pairs]
+            self.release_placeholders()
             arrays = [
                 self._fitted(row, name, array, variables, report)
-                for (row, name), array in zip(pairs, arrays, strict=True)
+                for (row, name), array in zip(
+                    pairs, self._read(source, pairs, style, targets), strict=True
+                )
             ]
-            assign_all([variables[row.ours] for row, _ in pairs], arrays)
+            assign_all(targets, arrays, copied=forget)
             report.loaded.update((row.ours, name) for row, name in pairs)
             changed = {id(variables[ours]) for ours in report.loaded}
             for layer in adapted_layers(self.layers.values()):
@@ -134,12 +138,17 @@ class Weights:
             "model=..., or ignore_invalid_weights=True to start from these weights."
         )
 
-    def _read(self, source, pairs, style):
-        """Arrays of (row, name) pairs in our layout and vocabulary."""
+    def _read(self, source, pairs, style, variables):
+        """Arrays of (row, name) pairs, for variables, in our layout and vocabulary."""
         if style == "tf" and self._overrides("load_variable"):
             return [self.load_variable(source, name) for _, name in pairs]
         # One reader: checksums are short NumPy calls, for whose lock two would queue.
-        return [self._ours(row, source[name].read(), style) for row, name in pairs]
+        return [
+            self._ours(row, stored(source[name], place, variable), style)
+            for place, ((row, name), variable) in enumerate(
+                zip(pairs, variables, strict=True)
+            )
+        ]
 
     def _ours(self, row, array, style):
         array = row.read(array, style)
@@ -229,6 +238,20 @@ class Weights:
     def save(self, path, format="hf", dtype=None, vocab=None, overwrite=False):
         """Write config, weights and vocabulary; see `saving.save_folder`."""
         return save_folder(self, path, format, dtype, vocab, overwrite)
+
+
+def stored(lazy, place, variable):
+    """The array that becomes `variable`, the place-th that is loaded.
+
+    Of a variable in parts that lie in several processes, each reads its own. A checksum
+    is that of the whole, so that the processes take turns in comparing.
+    """
+    if not is_elsewhere(variable):
+        return lazy.read()
+    number, count = process()
+    array = lazy.read(verify=place % count == number)
+    forget(array)  # not its memory: what the comparison brought into it
+    return array
 
 
 def _shape_message(report, row, name, array, variable):

@@ -1,0 +1,94 @@
+"""Weights whose parts lie on several devices, perhaps of several processes (jax)."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from bert4keras3.backend import memory, runtime
+
+
+def process():
+    """(number of this process, how many work together)."""
+    if runtime.BACKEND != "jax":
+        return 0, 1
+    return runtime.native().process_index(), runtime.native().process_count()
+
+
+def sharding_of(variable):
+    """How jax lays a variable out over a mesh of devices, or None: one device."""
+    if runtime.BACKEND != "jax":
+        return None
+    found = variable.value.sharding
+    return found if hasattr(found, "mesh") else None
+
+
+def is_elsewhere(variable):
+    """Whether other processes hold parts of the variable that this one has not."""
+    sharding = sharding_of(variable)
+    return not (
+        sharding is None
+        or sharding.is_fully_addressable
+        or sharding.is_fully_replicated
+    )
+
+
+def distributed(array, variable):
+    """A jax array laid out as the variable, from a numpy array.
+
+    array: of the variable's shape, of any strides and number type, and the same in
+    every process. What the devices of this process hold is read, nothing else.
+    """
+    dtype, slices = np.dtype(variable.dtype), {}
+
+    def part(index):
+        key = tuple(
+            one.indices(size) for one, size in zip(index, array.shape, strict=True)
+        )
+        if key not in slices:
+            (slices[key],) = memory.packed([array[index].astype(dtype, copy=False)])
+        return slices[key]
+
+    make = runtime.native().make_array_from_callback
+    return make(tuple(variable.shape), sharding_of(variable), part)
+
+
+def untouched(spec, shape, dtype):
+    """Zeros cut as `spec` says over the mesh that is set; on a CPU they take no memory.
+
+    spec: a jax PartitionSpec; see `assigning.untouched_zeros`.
+    """
+    mesh = keras.distribution.distribution().device_mesh.backend_mesh
+    where = runtime.native().sharding.NamedSharding(mesh, spec)
+    dtype = np.dtype(dtype)
+
+    def part(index):
+        sizes = [
+            len(range(*one.indices(n))) for one, n in zip(index, shape, strict=True)
+        ]
+        zeros = memory.untouched(math.prod(sizes) * dtype.itemsize)
+        return zeros.view(dtype).reshape(sizes)
+
+    return runtime.native().make_array_from_callback(tuple(shape), where, part)
+
+
+def release(variables):
+    """Put zeros that take no memory into variables of parts, on a CPU."""
+    for variable in variables:
+        found = sharding_of(variable)
+        if found is not None:
+            shape, dtype = variable.shape, variable.dtype
+            variable.assign(untouched(found.spec, shape, dtype))
+
+
+def whole(value):
+    """A tensor as a numpy array, also where other processes hold parts of it.
+
+    Then every process must call it, for the same tensors in the same order.
+    """
+    if runtime.BACKEND == "jax" and not (
+        value.is_fully_addressable or value.is_fully_replicated
+    ):
+        return runtime.gathered(value)
+    return ops.convert_to_numpy(value)
