@@ -123,17 +123,16 @@ def built(recipe, args, shards, sizes):
 
 
 def speed_of(recipe, transformer, args):
-    """Tokens a second, and MFU if --peak is given; labelled tokens alone have heads."""
+    """Tokens a second, and MFU if --peak is given."""
     rows, length, target = args.batch_size, args.length, None
     if recipe.family == "t5_pegasus":
         target = args.target + 1
     tokens = rows * (length + (target or 0))
     if args.peak is None:
         return Throughput(tokens)
-    found = step_flops(transformer, rows, length, target)
-    flops = found.projections + found.attention
-    flops += found.heads * recipe.share(args.rate)
-    return Throughput(tokens, flops, args.peak)
+    predicted = recipe.share(args.rate) * (target or length)  # tokens with logits
+    flops = step_flops(transformer, rows, length, target, predicted=predicted)
+    return Throughput(tokens, flops.total, args.peak)
 
 
 def run(args, sizes):
