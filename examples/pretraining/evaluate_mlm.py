@@ -8,16 +8,22 @@ training (80% [MASK], 10% random, 10% kept). zh-tiny's figures are in its README
 
 import argparse
 import os
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "jax")  # Keras reads it when imported
 
 import numpy as np
-from data import Stream, cut_rows, mask_rows
-from pretrain_mlm import masked_model
 
 from bert4keras3.models import build_transformer_model
-from bert4keras3.tokenizers import Tokenizer, load_vocab
+from bert4keras3.pretraining import (
+    MaskedLM,
+    PretrainingData,
+    TokenShards,
+    read_documents,
+    write_shards,
+)
+from bert4keras3.tokenizers import Tokenizer
 from bert4keras3.utils.assets import asset_path
 
 BLANKS = [
@@ -32,33 +38,38 @@ BLANKS = [
 ]
 
 
-def measure(transformer, stream, length=64, rate=0.15, seed=0, batch_size=128):
-    """Masked accuracy and cross-entropy over a stream, and what chance gives.
+def measure(transformer, shards, length=64, rate=0.15, seed=0, batch_size=32):
+    """Accuracy and cross entropy of masked tokens, all rows of the shards once.
 
     Returns a dict: accuracy, loss, chance (always the most frequent label), count.
     """
-    model = masked_model(transformer)
-    ids, starts = cut_rows(stream, length)
-    masked = max(1, round(rate * (length - 2)))
-    rng = np.random.default_rng(seed)
-    inputs, positions, labels, weights = mask_rows(ids, starts, stream, masked, rng)
-    right, loss = [], []
-    for i in range(0, len(ids), batch_size):
-        part = slice(i, i + batch_size)
-        batch = [inputs[part], np.zeros_like(inputs[part]), positions[part]]
-        logits = np.array(model.predict_on_batch(batch))  # (B, K, V)
+    objective = MaskedLM(rate, whole_word=False)
+    data = PretrainingData(shards, objective, batch_size, length, seed=seed)
+    right, losses, answers = [], [], []
+    for step in range(len(data)):
+        inputs, labels, weights = data.batch(step)
+        logits = np.array(transformer.model.predict_on_batch(list(inputs)))
+        logits, labels = logits[weights > 0], labels[weights > 0]  # (K, V), (K,)
         logits -= logits.max(-1, keepdims=True)
-        chosen = np.take_along_axis(logits, labels[part][..., None], -1)[..., 0]
-        loss.append(np.log(np.exp(logits).sum(-1)) - chosen)
-        right.append(logits.argmax(-1) == labels[part])
-    used = weights > 0
-    counts = np.bincount(labels[used])
+        chosen = np.take_along_axis(logits, labels[:, None], -1)[:, 0]
+        losses.append(np.log(np.exp(logits).sum(-1)) - chosen)
+        right.append(logits.argmax(-1) == labels)
+        answers.append(labels)
+    answers = np.concatenate(answers)
     return {
-        "accuracy": float(np.concatenate(right)[used].mean()),
-        "loss": float(np.concatenate(loss)[used].mean()),
-        "chance": float(counts.max() / counts.sum()),
-        "count": int(used.sum()),
+        "accuracy": float(np.concatenate(right).mean()),
+        "loss": float(np.concatenate(losses).mean()),
+        "chance": float(np.bincount(answers).max() / len(answers)),
+        "count": len(answers),
     }
+
+
+def measure_text(transformer, path, tokenizer, **kwargs):
+    """The same of a file, one text a line."""
+    with tempfile.TemporaryDirectory() as folder:
+        shards = Path(folder, "shards")
+        write_shards(read_documents([path]), shards, tokenizer)
+        return measure(transformer, TokenShards(shards), **kwargs)
 
 
 def fill(model, tokenizer, text, best=5):
@@ -81,13 +92,12 @@ def main(argv=None):
     parser.add_argument("--text", type=Path, help="held-out text, one text a line")
     args = parser.parse_args(argv)
     folder = asset_path(args.model)
-    vocab = load_vocab(str(Path(folder) / "vocab.txt"))
-    tokenizer = Tokenizer(vocab, do_lower_case=True)
+    tokenizer = Tokenizer(str(Path(folder) / "vocab.txt"), do_lower_case=True)
     transformer = build_transformer_model(
         folder, with_mlm="linear", return_keras_model=False
     )
     if args.text:
-        found = measure(transformer, Stream.read(args.text, vocab))
+        found = measure_text(transformer, args.text, tokenizer)
         print(" ".join(f"{name} {value:.4g}" for name, value in found.items()))
     for text in BLANKS:
         top = fill(transformer.model, tokenizer, text)

@@ -1,0 +1,192 @@
+"""Pretrain RoBERTa, GPT, UniLM or T5-PEGASUS on token shards, from random weights.
+
+    bert4keras3 shards corpus.txt shards --tokenizer vocab.txt
+    python pretrain.py --recipe roberta --shards shards --vocab vocab.txt --out model
+    python pretrain.py --recipe gpt --smoke       # a few seconds on made-up text
+
+The same command goes on where a run was stopped. OUT holds the model as a Hugging
+Face folder, OUT/training the saves, OUT/logs the curves for TensorBoard.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "jax")  # Keras reads it when imported
+
+import keras
+from recipes import OPTIMIZERS, RECIPES, make_optimizer
+
+from bert4keras3.models import build_transformer_model
+from bert4keras3.models.flops import step_flops
+from bert4keras3.pretraining import PretrainingData, TokenShards, write_shards
+from bert4keras3.tokenizers import Tokenizer
+from bert4keras3.training import Checkpoint, Evaluation, TensorBoardLog, Throughput
+
+SMOKE_TEXT = ["今天天气很好，我们去公园散步。这本书写得不错，值得一读！"] * 60
+SMOKE_SIZES = {
+    "hidden_size": 32,
+    "embedding_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "attention_head_size": 16,
+    "intermediate_size": 64,
+}
+
+
+class Batches(PretrainingData):
+    """Batches of a recipe as its training model takes them: inputs alone."""
+
+    def __init__(self, recipe, shards, args, **kwargs):
+        self.inputs = recipe.inputs
+        objective = recipe.objective(args.rate, args.target)
+        size, length = args.batch_size, args.length
+        super().__init__(shards, objective, size, length, seed=args.seed, **kwargs)
+
+    def batch(self, step):
+        return (self.inputs(super().batch(step)),)
+
+
+class Export(keras.callbacks.Callback):
+    """Write the model after every epoch, complete or not at all."""
+
+    def __init__(self, transformer, args):
+        super().__init__()
+        self.transformer, self.args = transformer, args
+
+    def on_epoch_end(self, epoch, logs=None):
+        _ = self.model  # fetches the weights on jax
+        self.transformer.save(
+            self.args.out,
+            format="hf",
+            dtype=self.args.store,
+            vocab=self.args.vocab,
+            overwrite=True,
+        )
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    add = parser.add_argument
+    add("--recipe", choices=RECIPES, default="roberta")
+    add("--shards", type=Path, help="folder that `bert4keras3 shards` wrote")
+    add("--heldout", type=Path, help="shards whose loss is told after every epoch")
+    add("--vocab", type=Path, help="vocab.txt of the shards")
+    add("--config", type=Path, help="JSON; default: zh-tiny's sizes")
+    add("--out", type=Path, default=Path("pretrained"))
+    add("--steps", type=int, default=8000)
+    add("--epoch", type=int, default=500, help="steps between saves")
+    add("--batch-size", type=int, default=64, help="rows of a step")
+    add("--accumulate", type=int, default=1, help="steps of an update")
+    add("--length", type=int, default=64, help="tokens of a row")
+    add("--target", type=int, default=32, help="tokens of a target (t5-pegasus)")
+    add("--rate", type=float, default=0.15, help="share that is hidden (roberta)")
+    add("--optimizer", choices=OPTIMIZERS, default="adamw")
+    add("--learning-rate", type=float, help="default: the optimizer's for zh-tiny")
+    add("--dtype", default="float32", help="mixed_bfloat16: products in half precision")
+    add("--devices", action="store_true", help="share batches among all (jax)")
+    add("--peak", type=float, help="FLOPs a second of all devices: shows the MFU")
+    add("--store", default="float16", help="dtype of the exported weights")
+    add("--seed", type=int, default=0)
+    add("--smoke", action="store_true", help="tiny, no files needed")
+    args = parser.parse_args(argv)
+    if not args.smoke and not (args.shards and args.vocab):
+        parser.error("--shards and --vocab are required (or use --smoke)")
+    return args
+
+
+def smoke_settings(args, folder):
+    """Fill in shards, a vocabulary and sizes that train in seconds."""
+    args.vocab, args.shards = folder / "vocab.txt", folder / "shards"
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokens += sorted(set("".join(SMOKE_TEXT)))
+    args.vocab.write_text("\n".join(tokens), encoding="utf-8")
+    write_shards(SMOKE_TEXT, args.shards, Tokenizer(str(args.vocab)))
+    args.steps, args.epoch = min(args.steps, 12), min(args.epoch, 6)
+    args.batch_size, args.length, args.target = 4, 16, 8
+    return SMOKE_SIZES
+
+
+def built(recipe, args, shards, sizes):
+    """The Transformer: --config, or the recipe's sizes."""
+    config = {**recipe.sizes, **{k: v for k, v in sizes.items() if k in recipe.sizes}}
+    if args.config:
+        config = json.loads(args.config.read_text("utf-8"))
+    config["vocab_size"] = shards.vocabulary.size
+    known = "model_type" in config or "model" in config
+    family = {} if known else {"model": recipe.family}
+    arguments = {**family, **recipe.model, "return_keras_model": False}
+    return build_transformer_model(config, **arguments)
+
+
+def speed_of(recipe, transformer, args):
+    """Tokens a second, and MFU if --peak is given."""
+    rows, length, target = args.batch_size, args.length, None
+    if recipe.family == "t5_pegasus":
+        target = args.target + 1
+    tokens = rows * (length + (target or 0))
+    if args.peak is None:
+        return Throughput(tokens)
+    predicted = recipe.share(args.rate) * (target or length)  # tokens with logits
+    flops = step_flops(transformer, rows, length, target, predicted=predicted)
+    return Throughput(tokens, flops.total, args.peak)
+
+
+def run(args, sizes):
+    """Train, and return the history of the loss."""
+    keras.utils.set_random_seed(args.seed)
+    keras.config.set_dtype_policy(args.dtype)
+    if args.devices:
+        keras.distribution.set_distribution(keras.distribution.DataParallel())
+    recipe = RECIPES[args.recipe]
+    shards = TokenShards(args.shards, Tokenizer(str(args.vocab), do_lower_case=True))
+    data = Batches(recipe, shards, args)
+    transformer = built(recipe, args, shards, sizes)
+    model = recipe.trainer(transformer)
+    rate, steps = args.learning_rate, args.steps
+    model.compile(make_optimizer(args.optimizer, steps, rate, args.accumulate))
+    print(
+        f"{shards.tokens} tokens, {len(data)} steps for each of them once", flush=True
+    )
+    curves = TensorBoardLog(args.out / "logs", every=min(50, args.epoch))
+    callbacks = [speed_of(recipe, transformer, args)]
+    if args.heldout:
+        callbacks.append(held_out(recipe, args))
+    callbacks += [curves, Export(transformer, args)]
+    folder = args.out / "training"
+    callbacks.append(Checkpoint(folder, data=data, callbacks=[curves]))
+    return model.fit(
+        data.forfit(prefetch=2),
+        steps_per_epoch=args.epoch,
+        epochs=-(-args.steps // args.epoch),
+        callbacks=callbacks,
+        shuffle=False,  # the data are
+        verbose=1 if sys.stdout.isatty() else 2,
+    ).history
+
+
+def held_out(recipe, args, steps=20):
+    """The loss on other text, always of the same batches."""
+    data = Batches(recipe, TokenShards(args.heldout), args)
+    steps = min(steps, len(data))
+
+    def evaluate(model):
+        batches = data.forfit(start=0)
+        return {"loss": model.evaluate(batches, steps=steps, verbose=0)}
+
+    return Evaluation(evaluate, monitor="loss", mode="min")
+
+
+def main(argv=None):
+    args = parse(argv)
+    if not args.smoke:
+        return run(args, {})
+    with tempfile.TemporaryDirectory() as folder:
+        return run(args, smoke_settings(args, Path(folder)))
+
+
+if __name__ == "__main__":
+    main()
