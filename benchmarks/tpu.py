@@ -1,6 +1,6 @@
 """Training steps and decoding loops compiled for TPU v5e on a machine without one.
 
-    make bench-tpu                 # all of it, an hour on one core
+    make bench-tpu                 # all of it, hours on one core
     make bench-tpu ARGS="--cases bert-train --chips 1"
 
 Needs libtpu and its variables, see docs/scale.md; the Makefile sets them. The real

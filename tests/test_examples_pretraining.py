@@ -1,5 +1,6 @@
 """The pretraining scripts: every recipe, resumed training, measuring."""
 
+import json
 import warnings
 
 import keras
@@ -34,6 +35,7 @@ def test_others(recipe, scripts, tmp_path):
 
 def check_smoke(recipe, scripts, tmp_path):
     command = ["--smoke", f"--recipe={recipe}", f"--out={tmp_path}", "--peak=1e12"]
+    command += ["--accumulate=2"] * (recipe == "roberta")
     history = scripts["pretrain"].main([*command, "--learning-rate=0.01"])
     assert history["loss"][1] < history["loss"][0] < 5.0
     assert len(history["tokens/s"]) == len(history["mfu"]) == 2
@@ -67,6 +69,18 @@ def test_a_stopped_run_goes_on_where_it_was(scripts, tmp_path, monkeypatch):
     np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)
     for name, value in found[0][1].items():
         np.testing.assert_allclose(value, found[1][1][name], rtol=1e-4, atol=1e-5)
+
+
+def test_bad_settings(scripts, tmp_path, capsys):
+    script = scripts["pretrain"]
+    with pytest.raises(SystemExit):
+        script.main(["--smoke", "--steps=10", "--epoch=4"])
+    assert "--steps 10 are no multiple of --epoch 4" in capsys.readouterr().err
+    config = {"model_type": "gpt2", **script.SMOKE_SIZES, "embedding_size": 32}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    command = ["--smoke", "--recipe=gpt", f"--config={tmp_path / 'config.json'}"]
+    with pytest.raises(ValueError, match="GPT2 takes 1 input.*with segments"):
+        script.main(command)
 
 
 @pytest.mark.parametrize("name", ["adamw", "lamb", "adafactor", "tiger"])

@@ -17,17 +17,18 @@ _COLLECTIVE = re.compile(rf" ({'|'.join(_COLLECTIVES)})(-start)?\(")
 _CHANNEL = re.compile(r"channel_id=(\d+)")
 _SHAPE = re.compile(r"\b([a-z]+[0-9]*[a-z0-9]*)\[([0-9,]*)\]")
 _BITS = re.compile(r"[a-z]+(\d+)")
-# HLO and StableHLO: Python functions by name, and ways to exchange data with a host.
+# HLO and StableHLO: calls of Python, and ways to exchange data with a host.
+_PYTHON = r"\w*(?:python|callback|host_compute|xla_ffi_py)\w*"
 _HOST = re.compile(
-    r"""["@]\w*(?:python|callback|host_compute|xla_ffi_py)\w*"""
-    r"""|\b(?:infeed|outfeed)\(|stablehlo\.(?:infeed|outfeed|send|recv)\b"""
-    r"""|is_host_transfer\s*=\s*true"""
+    rf"""(?:custom_call_target\s*=\s*"|stablehlo\.custom_call @)({_PYTHON})"""
+    r"""|\b(infeed|outfeed)\(|(stablehlo\.(?:infeed|outfeed|send|recv))\b"""
+    r"""|(is_host_transfer\s*=\s*true)"""
 )
 
 
 def host_calls(text):
     """What a program's text has that waits for the host: names, each once."""
-    return sorted({one.strip('"@( ') for one in _HOST.findall(text)})
+    return sorted({one[one.lastindex] for one in _HOST.finditer(text)})
 
 
 def collectives(text):
@@ -47,10 +48,11 @@ def collectives(text):
         if channel and key in seen:
             continue
         seen.add(key)
-        sizes = list(map(_size, shapes))
-        # all-gather-start also gives its operand back
-        whole = match[2] is None or match[1] == "all-reduce"
-        found[match[1]] = found.get(match[1], 0) + (sum if whole else max)(sizes)
+        if match[2] and match[1] != "all-reduce":
+            # (operands, results), then the counters of collective-permute-start
+            shapes = [one for one in shapes if one != ("u32", "")]
+            shapes = shapes[len(shapes) // 2 :]
+        found[match[1]] = found.get(match[1], 0) + sum(map(_size, shapes))
     return found
 
 

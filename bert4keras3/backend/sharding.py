@@ -54,12 +54,13 @@ def distributed(array, variable):
     return make(tuple(variable.shape), sharding_of(variable), part)
 
 
-def untouched(spec, shape, dtype):
-    """Zeros cut as `spec` says over the mesh that is set; on a CPU they take no memory.
+def untouched(spec, shape, dtype, mesh=None):
+    """Zeros cut as `spec` says over a mesh; on a CPU they take no memory.
 
-    spec: a jax PartitionSpec; see `assigning.untouched_zeros`.
+    spec: a jax PartitionSpec; mesh: of jax, default: that of the distribution in
+    effect; see `assigning.untouched_zeros`.
     """
-    mesh = keras.distribution.distribution().device_mesh.backend_mesh
+    mesh = mesh or keras.distribution.distribution().device_mesh.backend_mesh
     where = runtime.native().sharding.NamedSharding(mesh, spec)
     dtype = np.dtype(dtype)
 
@@ -79,7 +80,7 @@ def release(variables):
         found = sharding_of(variable)
         if found is not None:
             shape, dtype = variable.shape, variable.dtype
-            variable.assign(untouched(found.spec, shape, dtype))
+            variable.assign(untouched(found.spec, shape, dtype, found.mesh))
 
 
 def whole(value):

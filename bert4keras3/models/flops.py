@@ -61,8 +61,11 @@ def decoding_flops(t, batch, length, slots, source_length=None):
 
     length: tokens of a prompt; slots: of the cache, which every new token attends to;
     source_length: of an encoder-decoder, whose prompts are the start of its answers.
+    Raises ValueError if it is needed and missing.
     """
     model = t.language_model
+    if model is not t and source_length is None:
+        raise ValueError(f"{type(t).__name__} reads a source: pass source_length.")
     prompt = _trunk(model, length, length, source_length or 0)
     if model is not t:
         prompt = prompt + _trunk(t._encoder, source_length, source_length)

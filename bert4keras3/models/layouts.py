@@ -6,6 +6,7 @@ devices per pair and each head is computed on one device.
 """
 
 import math
+import numbers
 import re
 
 import keras
@@ -77,8 +78,10 @@ def weight_layouts(transformer, count):
 
     transformer: built or not; axes: one for each axis of the weight, "model" or None,
     () for a whole one. Names have "{i}" where the number of the block stands.
-    Raises ValueError when heads or feed-forward network do not divide.
+    Raises ValueError when heads or feed-forward network do not divide, or count < 1.
     """
+    if count < 1:
+        raise ValueError(f"count must be at least 1. Received: {count}")
     sizes = _sizes(transformer)
     _check_sizes(transformer, sizes, count)
     return {row.ours: _layout(row, sizes, count) for row in transformer.names}
@@ -103,9 +106,8 @@ def _vocabulary_layout(row, rank, sizes, count):
     if sizes["vocabulary"] % count == 0:
         return _cut(rank, row.vocab), "by tokens"
     whole = f"{sizes['vocabulary']} tokens do not divide by {count}"
-    size = "hidden" if row.vocab else "embedding"
-    if rank == 2 and sizes[size] % count == 0:
-        return _cut(rank, 1 - row.vocab), f"by {size} size: {whole}"
+    if rank == 2 and sizes["embedding"] % count == 0:
+        return _cut(rank, 1 - row.vocab), f"by embedding size: {whole}"
     return (), whole
 
 
@@ -156,7 +158,7 @@ def _checked_mesh(mesh, devices):
         )
     there = keras.distribution.list_devices() if devices is None else devices
     whole = isinstance(mesh, (tuple, list)) and len(mesh) == 2
-    if not whole or not all(isinstance(one, int) and one > 0 for one in mesh):
+    if not whole or not all(_is_size(one) for one in mesh):
         raise ValueError(
             "mesh must be two positive integers: (copies of the model, devices of a "
             f"copy). Received: {mesh!r}"
@@ -167,4 +169,9 @@ def _checked_mesh(mesh, devices):
             f"{len(there)}: {', '.join(map(str, there[:8]))}. Change mesh, or choose "
             "with devices=[...]."
         )
-    return tuple(mesh)
+    return tuple(map(int, mesh))
+
+
+def _is_size(number):
+    whole = isinstance(number, numbers.Integral) and not isinstance(number, bool)
+    return whole and number > 0

@@ -51,6 +51,8 @@ def save_folder(t, path, format="hf", dtype=None, vocab=None, overwrite=False):
             f"format must be one of {sorted(FORMATS)}. Received: {format!r}"
         )
     style, weights_name, config_name, kind = FORMATS[format]
+    # In all processes, and before anything can end this one: others wait for parts.
+    arrays = named_arrays(t, style, dtype)
     os.makedirs(path, exist_ok=True)
     target = os.path.join(path, weights_name)
     config_path = os.path.join(path, config_name)
@@ -58,12 +60,10 @@ def save_folder(t, path, format="hf", dtype=None, vocab=None, overwrite=False):
     if vocab is not None:
         files[os.path.join(path, "vocab.txt")] = _vocab_bytes(vocab)
     if process()[0]:
-        named_arrays(t, style, dtype)  # the first one needs the parts that are here
         return target
     for name in files:
         if os.path.exists(name) and not overwrite:
             raise ValueError(f"{name} exists already. Pass overwrite=True.")
-    arrays = named_arrays(t, style, dtype)
     write_checkpoint(target, arrays, format=kind, overwrite=overwrite)
     for name, content in files.items():
         atomic_write_bytes(name, content)

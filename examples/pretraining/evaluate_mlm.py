@@ -39,7 +39,7 @@ BLANKS = [
 
 
 def measure(transformer, shards, length=64, rate=0.15, seed=0, batch_size=32):
-    """Accuracy and cross entropy of masked tokens, all rows of the shards once.
+    """Accuracy and cross entropy of masked tokens, of all whole batches of rows.
 
     Returns a dict: accuracy, loss, chance (always the most frequent label), count.
     """

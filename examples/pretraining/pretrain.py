@@ -43,7 +43,7 @@ class Batches(PretrainingData):
     def __init__(self, recipe, shards, args, **kwargs):
         self.inputs = recipe.inputs
         objective = recipe.objective(args.rate, args.target)
-        size, length = args.batch_size, args.length
+        size, length = args.batch_size, args.length - recipe.further
         super().__init__(shards, objective, size, length, seed=args.seed, **kwargs)
 
     def batch(self, step):
@@ -77,7 +77,7 @@ def parse(argv):
     add("--vocab", type=Path, help="vocab.txt of the shards")
     add("--config", type=Path, help="JSON; default: zh-tiny's sizes")
     add("--out", type=Path, default=Path("pretrained"))
-    add("--steps", type=int, default=8000)
+    add("--steps", type=int, default=8000, help="batches, whole epochs of them")
     add("--epoch", type=int, default=500, help="steps between saves")
     add("--batch-size", type=int, default=64, help="rows of a step")
     add("--accumulate", type=int, default=1, help="steps of an update")
@@ -93,6 +93,9 @@ def parse(argv):
     add("--seed", type=int, default=0)
     add("--smoke", action="store_true", help="tiny, no files needed")
     args = parser.parse_args(argv)
+    args.epoch = min(args.epoch, args.steps)
+    if args.steps % args.epoch:
+        parser.error(f"--steps {args.steps} are no multiple of --epoch {args.epoch}")
     if not args.smoke and not (args.shards and args.vocab):
         parser.error("--shards and --vocab are required (or use --smoke)")
     return args
@@ -105,7 +108,7 @@ def smoke_settings(args, folder):
     tokens += sorted(set("".join(SMOKE_TEXT)))
     args.vocab.write_text("\n".join(tokens), encoding="utf-8")
     write_shards(SMOKE_TEXT, args.shards, Tokenizer(str(args.vocab)))
-    args.steps, args.epoch = min(args.steps, 12), min(args.epoch, 6)
+    args.steps, args.epoch = 12, 6
     args.batch_size, args.length, args.target = 4, 16, 8
     return SMOKE_SIZES
 
@@ -119,7 +122,14 @@ def built(recipe, args, shards, sizes):
     known = "model_type" in config or "model" in config
     family = {} if known else {"model": recipe.family}
     arguments = {**family, **recipe.model, "return_keras_model": False}
-    return build_transformer_model(config, **arguments)
+    transformer = build_transformer_model(config, **arguments)
+    if recipe.family != "t5_pegasus" and len(transformer.model.inputs) != 2:
+        raise ValueError(
+            f"--recipe {args.recipe} makes tokens and segments; this "
+            f"{type(transformer).__name__} takes {len(transformer.model.inputs)} "
+            "input(s). Choose a config of a family with segments."
+        )
+    return transformer
 
 
 def speed_of(recipe, transformer, args):
@@ -142,7 +152,9 @@ def run(args, sizes):
     if args.devices:
         keras.distribution.set_distribution(keras.distribution.DataParallel())
     recipe = RECIPES[args.recipe]
-    shards = TokenShards(args.shards, Tokenizer(str(args.vocab), do_lower_case=True))
+    tokenizer = Tokenizer(str(args.vocab), do_lower_case=True)
+    shards = TokenShards(args.shards, tokenizer)
+    heldout = args.heldout and TokenShards(args.heldout, tokenizer)
     data = Batches(recipe, shards, args)
     transformer = built(recipe, args, shards, sizes)
     model = recipe.trainer(transformer)
@@ -153,24 +165,24 @@ def run(args, sizes):
     )
     curves = TensorBoardLog(args.out / "logs", every=min(50, args.epoch))
     callbacks = [speed_of(recipe, transformer, args)]
-    if args.heldout:
-        callbacks.append(held_out(recipe, args))
+    if heldout:
+        callbacks.append(held_out(recipe, heldout, args))
     callbacks += [curves, Export(transformer, args)]
     folder = args.out / "training"
     callbacks.append(Checkpoint(folder, data=data, callbacks=[curves]))
     return model.fit(
         data.forfit(prefetch=2),
         steps_per_epoch=args.epoch,
-        epochs=-(-args.steps // args.epoch),
+        epochs=args.steps // args.epoch,
         callbacks=callbacks,
         shuffle=False,  # the data are
         verbose=1 if sys.stdout.isatty() else 2,
     ).history
 
 
-def held_out(recipe, args, steps=20):
+def held_out(recipe, shards, args, steps=20):
     """The loss on other text, always of the same batches."""
-    data = Batches(recipe, TokenShards(args.heldout), args)
+    data = Batches(recipe, shards, args)
     steps = min(steps, len(data))
 
     def evaluate(model):

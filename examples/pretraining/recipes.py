@@ -40,7 +40,8 @@ class Recipe(NamedTuple):
     `build_transformer_model` is told; objective: function (rate, target) of what a
     batch is; inputs: function of a batch (inputs, labels, weights) that gives the
     inputs of the training model; trainer: function of the Transformer that makes it,
-    a Keras model that computes its own loss; share: of the tokens that have a label.
+    a Keras model that computes its own loss; share: of the tokens that have a label;
+    further: tokens that `inputs` adds to a row.
     """
 
     family: str
@@ -50,6 +51,7 @@ class Recipe(NamedTuple):
     inputs: Callable
     trainer: Callable
     share: Callable
+    further: int = 0
 
 
 def with_labels(batch):
@@ -59,7 +61,7 @@ def with_labels(batch):
 
 
 def whole_rows(batch):
-    """Next tokens: rows of T + 1, of which the model itself takes labels."""
+    """Next tokens: a row with its last label, of which the model takes all labels."""
     (ids, segments), labels, _ = batch
     ids = np.hstack([ids[:, :1], labels])
     return ids, np.zeros_like(ids)
@@ -94,6 +96,7 @@ RECIPES = {
         whole_rows,
         next_tokens,
         lambda rate: 1.0,
+        further=1,
     ),
     "unilm": Recipe(
         "roformer",
