@@ -54,6 +54,7 @@ def interrupted(monkeypatch, script):
     monkeypatch.setattr(script.Export, "on_epoch_begin", stop, raising=False)
 
 
+@slow_on(*COMPILED)
 def test_a_stopped_run_goes_on_where_it_was(scripts, tmp_path, monkeypatch):
     script, found = scripts["pretrain"], []
     for part in ("whole", "part"):
