@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+# --use-pep517: seqeval comes as source and builds only in an environment of its own.
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check --use-pep517
 
 # The tested PyTorch. Where the plain wheel would bring gigabytes of CUDA, override:
 #   make test TORCH="torch --index-url https://download.pytorch.org/whl/cpu"

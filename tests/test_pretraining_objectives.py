@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from pretraining_corpus import counting_shards, rows, tokenizer
+from pretraining_corpus import counting_shards, rows, tokenizer, vocabulary
 
 from bert4keras3.pretraining import (
     CausalLM,
+    Objective,
     SpanCorruption,
     TokenShards,
     UniLM,
@@ -108,6 +109,21 @@ def test_sentinels():
     assert sentinel_ids(tokenizer(), 3) == sentinel_ids(tokenizer())[:3]
     assert tokenizer().ids_to_tokens(sentinel_ids(tokenizer(), 1)) == ["[unused1]"]
     with pytest.raises(ValueError, match="sentinels"):
-        SpanCorruption((5,)).plan(128, None)
+        SpanCorruption((5,)).plan(128, vocabulary(50))
+    for wrong in [(5, 50), (5, 5), (5, 3), (-1, 5)]:  # 3 is the end token
+        with pytest.raises(ValueError, match="different ids of the vocabulary"):
+            SpanCorruption(wrong).plan(16, vocabulary(50))
+    with pytest.raises(ValueError, match="start=50"):
+        SpanCorruption((5, 6), start=50).plan(16, vocabulary(50))
     with pytest.raises(ValueError, match="span must be"):
         SpanCorruption((5,), span=0.5)
+
+
+def test_an_own_objective_is_told_apart():
+    """By what a checkpoint compares, without a `repr` of its own."""
+
+    class Own(Objective):
+        def __init__(self, rate):
+            self.rate = rate
+
+    assert repr(Own(0.1)) == repr(Own(0.1)) == "Own(rate=0.1)" != repr(Own(0.2))

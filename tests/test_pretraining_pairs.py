@@ -12,6 +12,7 @@ from bert4keras3.pretraining import (
     TokenShards,
 )
 from bert4keras3.pretraining.draws import below
+from bert4keras3.pretraining.pairs import piece
 from bert4keras3.utils.pseudo_summary import pseudo_summary
 
 
@@ -74,7 +75,20 @@ def test_pairs(kind, counting):
             assert documents[0] == documents[1]
             assert parts[1][0] == parts[0][-1] + 1
         sizes.append(ends[1] + 1)
-    assert max(sizes) <= 64 and np.median(sizes) > 50
+    assert np.median(sizes) > 50
+
+
+@pytest.mark.parametrize("size", [1, 5, 61, 400])
+def test_a_piece_holds_the_token_of_its_place(size, tmp_path):
+    """So that every token is read: ends of documents, and sentences that are long."""
+    sizes = [[3, 9, 4], [200], [1], [7] * 30, [150, 2, 2]]
+    shards = TokenShards(counting_shards(tmp_path / "s", sizes))
+    for place in range(shards.tokens):
+        ids, _ = piece(shards, place, size)
+        first, end = shards.document_at(place)
+        assert 1 <= len(ids) <= size and first <= place <= end
+        token = shards.read(min(place, end - 1), 1)[0][0]
+        assert token in ids
 
 
 def test_short_pairs(counting):

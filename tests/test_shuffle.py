@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
@@ -135,3 +136,12 @@ def test_bad_input(message, sources, tmp_path, monkeypatch):
         shuffle_corpus(**{"sources": "many", "target": "out", **BAD[message]})
     assert sorted(os.listdir(".")) == before
     assert (tmp_path / "many").read_bytes() == ODD["many"]
+
+
+def test_a_small_disk_is_refused_at_once(tmp_path, monkeypatch):
+    source = tmp_path / "source"
+    source.write_bytes(b"text\n" * 1000)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(OSError, match="needs [0-9,]+ bytes of disk in .*, where 1,000"):
+        shuffle_corpus(source, tmp_path / "target", workers=0)
+    assert os.listdir(tmp_path) == ["source"]

@@ -54,17 +54,21 @@ def tpu_devices(topology="v5e:2x2", host=(2, 2, 1)):
     return list(found.devices)
 
 
-def train_step(model, *batch):
+def train_step(model, *batch, distribution=None):
     """The `Program` of a training step, as `fit` runs it.
 
     model: compiled Keras model; batch: x, and y and sample weights if there are any:
-    trees of arrays, or of anything with shape and dtype. Raises ValueError for a model
-    that is not compiled.
+    trees of arrays, or of anything with shape and dtype; distribution: the one that it
+    will be compiled for, if it cuts weights: the optimizer's numbers, which are made
+    here, are cut as they are. Raises ValueError for a model that is not compiled.
     """
     _require_jax("train_step")
     if not model.compiled:
         raise ValueError("train_step needs a compiled model: call model.compile first.")
     batch = keras.tree.map_structure(_shape, tuple(batch))
+    if distribution is not None:
+        for one in model.variables:
+            one._layout = distribution.get_variable_layout(one)
     with unallocated():
         model._symbolic_build(data_batch=batch)  # what fit does before its first step
     variables = (

@@ -27,11 +27,12 @@ def sharding_of(variable):
 def is_elsewhere(variable):
     """Whether other processes hold parts of the variable that this one has not."""
     sharding = sharding_of(variable)
-    return not (
-        sharding is None
-        or sharding.is_fully_addressable
-        or sharding.is_fully_replicated
-    )
+    if sharding is None or sharding.is_fully_addressable:
+        return False
+    shape = tuple(variable.shape)
+    here = sharding.addressable_devices_indices_map(shape).values()
+    everywhere = sharding.devices_indices_map(shape).values()
+    return len(set(map(str, here))) < len(set(map(str, everywhere)))
 
 
 def distributed(array, variable):

@@ -106,7 +106,9 @@ class Weights:
                     pairs, self._read(source, pairs, style, targets), strict=True
                 )
             ]
-            assign_all(targets, arrays, copied=forget)
+            # The pages of files alone: a mapping of the caller's may be its only copy.
+            copied = {"copied": forget} if source.path else {}
+            assign_all(targets, arrays, **copied)
             report.loaded.update((row.ours, name) for row, name in pairs)
             changed = {id(variables[ours]) for ours in report.loaded}
             for layer in adapted_layers(self.layers.values()):

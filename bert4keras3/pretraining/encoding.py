@@ -13,6 +13,7 @@ from bert4keras3.pretraining.shards import (
     SENTENCE,
     SPECIAL,
     Vocabulary,
+    tokens_of,
 )
 from bert4keras3.tokenizers import Tokenizer
 from bert4keras3.tokenizers.characters import is_cjk, is_punctuation, is_space
@@ -160,7 +161,4 @@ def _parts_words(ch: str) -> bool:
 
 def _continuing(tokenizer) -> np.ndarray:
     """(V,) bool: whether a token is a "##" piece."""
-    tokens = getattr(tokenizer, "_token_dict", {})
-    table = np.zeros(tokenizer._vocab_size, bool)
-    table[[i for token, i in tokens.items() if token.startswith("##")]] = True
-    return table
+    return np.array([token.startswith("##") for token in tokens_of(tokenizer)])

@@ -20,8 +20,13 @@ class Plan(NamedTuple):
 class Objective:
     """Base of objectives: `plan` says how much a row takes, `batch` makes rows.
 
-    For an own one define both; everything random comes from `noise`.
+    For an own one define both; everything random comes from `noise`. A `Checkpoint`
+    compares `repr`, which by default tells the attributes.
     """
+
+    def __repr__(self):
+        told = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({told})"
 
     def plan(self, length: int, vocabulary: Vocabulary) -> Plan:
         """Tokens of the corpus and random numbers that a row of `length` takes.

@@ -12,22 +12,26 @@ from bert4keras3.pretraining.shards import CONTINUES, SENTENCE, SPECIAL, TokenSh
 _TRIES = 10  # places that are looked at for a part of another document
 _CHOICES = 4 + _TRIES  # random numbers of a row besides those of the masks
 _HALF = 1 << 63
-_LOOK = 256  # tokens in which the beginning of a sentence is looked for
 
 
 def piece(shards: TokenShards, position: int, size: int) -> tuple:
     """(ids, flags) of at most `size` tokens of the document at a position.
 
-    Whole sentences around the position: from the one that holds it, or an earlier one
-    if the document ends before `size` tokens. A sentence of more than `size` is cut.
+    Whole sentences from the one that holds the position on, with earlier ones as far as
+    there is room when the document ends before. Of a sentence of more than `size`
+    tokens it is a part around the position. Always with the token at the position.
     """
     first, end = shards.document_at(position)
-    begin = max(first, min(position, end - size))
-    back = max(first, begin - max(size, _LOOK))
-    _, flags = shards.read(back, begin - back + 1)
-    borders = np.flatnonzero(flags & SENTENCE)
-    if len(borders):
-        begin = back + int(borders[-1])
+    position = min(position, end - 1)  # the end token's is the last of the text
+    back = max(first, position - size + 1)
+    _, flags = shards.read(back, position - back + 1)
+    borders = back + np.flatnonzero(flags & SENTENCE)
+    if not len(borders):
+        begin = max(first, min(position, end - size))
+    elif end - borders[-1] > size:
+        begin = int(borders[-1])
+    else:
+        begin = int(borders[np.searchsorted(borders, end - size)])
     count = min(size + 1, end - begin)
     ids, flags = shards.read(begin, count)
     if count > size:  # the document goes on: end with a sentence
@@ -47,6 +51,13 @@ def border(flags: np.ndarray, draw) -> int:
         if len(inside):
             return int(inside[below(draw, len(inside))])
     return 1
+
+
+def halves(shards: TokenShards, position: int, size: int, draw) -> tuple:
+    """A piece, parted at a random `border`: ((ids, flags), (ids, flags))."""
+    ids, flags = piece(shards, position, size)
+    cut = border(flags, draw)
+    return (ids[:cut], flags[:cut]), (ids[cut:], flags[cut:])
 
 
 @dataclass(frozen=True)
@@ -122,9 +133,7 @@ class NextSentence(_Pairs):
     """
 
     def pair(self, shards, position, size, draws):
-        ids, flags = piece(shards, position, size)
-        cut = border(flags, draws[0])
-        first, second = (ids[:cut], flags[:cut]), (ids[cut:], flags[cut:])
+        first, second = halves(shards, position, size, draws[0])
         if draws[1] < _HALF:
             return first, second, 0
         document = shards.document_at(position)
@@ -132,7 +141,7 @@ class NextSentence(_Pairs):
             place = draw % shards.tokens
             if shards.document_at(place) != document:
                 break
-        return first, piece(shards, place, max(1, size - cut)), 1
+        return first, piece(shards, place, max(1, size - len(first[0]))), 1
 
 
 @dataclass(frozen=True)
@@ -144,9 +153,5 @@ class SentenceOrder(_Pairs):
     """
 
     def pair(self, shards, position, size, draws):
-        ids, flags = piece(shards, position, size)
-        cut = border(flags, draws[0])
-        first, second = (ids[:cut], flags[:cut]), (ids[cut:], flags[cut:])
-        if draws[1] < _HALF:
-            return first, second, 0
-        return second, first, 1
+        first, second = halves(shards, position, size, draws[0])
+        return (first, second, 0) if draws[1] < _HALF else (second, first, 1)

@@ -70,8 +70,13 @@ def _special_id(tokenizer, role):
     return int(i) if known else None
 
 
+def tokens_of(tokenizer) -> list[str]:
+    """All tokens of a tokenizer, in the order of their ids."""
+    return [_token(tokenizer, i) for i in range(tokenizer._vocab_size)]
+
+
 def _hash(tokenizer) -> str:
-    tokens = [_token(tokenizer, i) for i in range(tokenizer._vocab_size)]
+    tokens = tokens_of(tokenizer)
     return hashlib.sha256(json.dumps(tokens).encode()).hexdigest()
 
 

@@ -223,6 +223,7 @@ class _Shuffle:
 
     def _tally(self, pool, parts):
         job = {"do": "tally", "folder": str(self.scratch.folder), "parts": parts}
+        job["record_cost"] = _RECORD_COST
         ((_, tally),) = pool.run([{**job, "buckets": self.scratch.buckets}])
         return tally
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from bert4keras3.pretraining.shuffle import shuffle_corpus
+from bert4keras3.pretraining.shuffle_scratch import folder_of
 
 
 def add_command(commands) -> None:
@@ -54,8 +55,7 @@ def run(options) -> None:
             **{name: getattr(options, name) for name in names}, progress=_progress
         )
     except (OSError, KeyboardInterrupt):
-        target = Path(options.target)
-        if target.with_name(f".{target.name}.shuffle").exists():
+        if folder_of(Path(options.target)).exists():
             sys.stderr.write("\nto go on, give the same command again\n")
         raise
     again = f", {report.reused} steps done before" if report.reused else ""

@@ -26,7 +26,6 @@ from pathlib import Path
 import numpy as np
 
 SLICE = 1 << 20  # bytes copied at a time: small enough for a CPU's cache
-RECORD_COST = 64  # bytes of arrays that a record needs besides its own bytes
 _WINDOW = 1 << 17  # bytes searched for ends of lines at a time
 _LF, _CR = 10, 13
 
@@ -178,11 +177,12 @@ def _items(data, size):
     return np.ndarray((count,), f"V{size}", data, strides=(1,))
 
 
-def tally(folder, parts, buckets):
+def tally(folder, parts, buckets, record_cost):
     """Collect the indices of all parts; returns the sizes of the buckets.
 
     "records" and "bytes" of the whole, "offsets" (K+1 of them) in the output and the
-    "heaviest" memory that a bucket needs.
+    "heaviest" memory that a bucket needs; record_cost: that of a record beside its
+    bytes.
     """
     blocks, cuts = [], []
     for part in range(parts):
@@ -198,7 +198,7 @@ def tally(folder, parts, buckets):
     cuts = np.array(cuts, np.int64).reshape(-1, 2, buckets + 1).transpose(2, 0, 1)
     np.save(Path(folder, "cuts.npy"), np.ascontiguousarray(cuts))
     records, offsets = cuts.sum(axis=1).T
-    heaviest = int(np.max(np.diff(offsets) + RECORD_COST * np.diff(records)))
+    heaviest = int(np.max(np.diff(offsets) + record_cost * np.diff(records)))
     sums = {"records": int(records[-1]), "bytes": int(offsets[-1])}
     return {**sums, "offsets": offsets.tolist(), "heaviest": heaviest}
 

@@ -6,6 +6,11 @@ import shutil
 from pathlib import Path
 
 
+def folder_of(target: Path) -> Path:
+    """Where a shuffle to `target` keeps what is done."""
+    return target.with_name(f".{target.name}.shuffle")
+
+
 class Scratch:
     """The folder .NAME.shuffle beside the target NAME.
 
@@ -15,7 +20,7 @@ class Scratch:
 
     def __init__(self, target: Path, settings: dict):
         self.target = target
-        self.folder = target.with_name(f".{target.name}.shuffle")
+        self.folder = folder_of(target)
         self._manifest = {"settings": settings, "buckets": 0, "finished": None}
 
     @property
@@ -66,7 +71,8 @@ class Scratch:
             self._manifest = found
             return None
         self.clean()
-        return found["finished"]
+        # The target may have been taken away since: then all is to be done anew.
+        return found["finished"] if self.target.exists() else None
 
     def _make(self, needed):
         self.target.parent.mkdir(parents=True, exist_ok=True)

@@ -97,6 +97,16 @@ class SpanCorruption(Objective):
                 f"rows of {length} tokens have {spans} spans, and there are "
                 f"{len(self.sentinels)} sentinels. Pass more, or a smaller length."
             )
+        ids = {*self.sentinels, vocabulary.end}
+        if len(ids) <= len(self.sentinels) or not 0 <= min(ids) <= max(
+            *ids, self.start
+        ) < vocabulary.size:
+            raise ValueError(
+                "sentinels must be different ids of the vocabulary, none of them its "
+                f"end token, and start one of its ids. Received: "
+                f"{self.sentinels[:8]} ..., start={self.start}; ids are below "
+                f"{vocabulary.size}, the end token is {vocabulary.end}"
+            )
         return Plan(tokens, tokens)
 
     def batch(self, shards, positions, noise, length):

@@ -1,5 +1,6 @@
 """PretrainingData: batches of an objective, each a function of its number alone."""
 
+import operator
 from collections.abc import Iterator
 
 import numpy as np
@@ -21,12 +22,13 @@ class PretrainingData:
     see there for batches; batch_size: rows of a step, of all hosts together; length: T,
     tokens of a row; seed; host, hosts: this process gets rows host * n to host * n + n
     - 1 of every step, n = batch_size / hosts.
-    An epoch goes over the corpus once: it is cut into rows from a random place on, the
-    rows are shuffled as a whole, the last ones that fill no batch are left out, and
-    masks are drawn anew. `data.batch(i)` is any step from the beginning, in constant
-    time: order and draws are computed from (seed, epoch, row), nothing is kept. So the
-    steps do not depend on how many hosts there are, and a stopped training may go on
-    with another number.
+    An epoch cuts the corpus into rows from a random place on (of objectives that make a
+    row of sentences around a place, these are the places, and texts may be read twice
+    or not at all in it); the rows are shuffled as a whole, the last ones that fill no
+    batch are left out, and masks are drawn anew. `data.batch(i)` is any step from the
+    beginning, in constant time: order and draws are computed from (seed, epoch, row),
+    nothing is kept. So the steps do not depend on how many hosts there are, and a
+    stopped training may go on with another number.
     Raises ValueError for a batch that hosts cannot share, and for too few tokens.
     """
 
@@ -43,6 +45,7 @@ class PretrainingData:
     ):
         if not isinstance(shards, TokenShards):
             shards = TokenShards(shards)
+        batch_size, length, seed = map(operator.index, (batch_size, length, seed))
         if batch_size < 1 or hosts < 1 or batch_size % hosts or not 0 <= host < hosts:
             raise ValueError(
                 "batch_size, the rows of all hosts, must be a multiple of hosts, and "
@@ -70,6 +73,8 @@ class PretrainingData:
 
     def batch(self, step: int) -> tuple:
         """(inputs, labels, weights) of step 0, 1, ... counted over all epochs."""
+        if step < 0:
+            raise ValueError(f"step must be at least 0. Received: {step}")
         epoch, step = divmod(step, len(self))
         count = self.batch_size // self.hosts
         first = step * self.batch_size + self.host * count

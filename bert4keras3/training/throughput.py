@@ -9,14 +9,15 @@ import keras
 class Throughput(keras.callbacks.Callback):
     """Show tokens a second, and MFU, in the progress bar and in the history.
 
-        speed = Throughput(256 * 512, flops=step_flops(bert, 256, 512), peak=197e12)
+        flops = step_flops(bert, 256, 512).total
+        speed = Throughput(256 * 512, flops, peak=197e12)
         model.fit(..., callbacks=[speed])      # tokens/s: 1.2e5 - mfu: 0.43
 
     tokens: of a step, of all devices and hosts together; flops: of a step, as
-    `models.step_flops` counts them, None: no MFU; peak: FLOPs a second of all devices
-    together, from the data sheet for the dtype of the products; window: the speed is
-    that of so many last steps. Steps with a pause (compilation, evaluation, a save)
-    count once they are not the slowest tenth of the window.
+    `models.flops.step_flops` counts them, None: no MFU; peak: FLOPs a second of all
+    devices together, from the data sheet for the dtype of the products; window: the
+    speed is that of so many last steps of the epoch, without the slowest tenth, where
+    compilation and saves are.
     MFU, model FLOPs utilization: flops a second / peak (arXiv:2204.02311, appendix B).
     `tokens_per_second` and `mfu` hold the last values.
     Raises ValueError for numbers that are not positive, or one of flops and peak alone.

@@ -1,9 +1,10 @@
-"""Pretrain RoBERTa, GPT, UniLM or T5-PEGASUS on token shards, from random weights.
+"""Pretrain RoBERTa, GPT, UniLM or T5-PEGASUS on token shards.
 
     bert4keras3 shards corpus.txt shards --tokenizer vocab.txt
     python pretrain.py --recipe roberta --shards shards --vocab vocab.txt --out model
     python pretrain.py --recipe gpt --smoke       # a few seconds on made-up text
 
+From random weights, or with `--checkpoint FOLDER` from those of a pretrained model.
 The same command goes on where a run was stopped. OUT holds the model as a Hugging
 Face folder, OUT/training the saves, OUT/logs the curves for TensorBoard.
 """
@@ -76,6 +77,7 @@ def parse(argv):
     add("--heldout", type=Path, help="shards whose loss is told after every epoch")
     add("--vocab", type=Path, help="vocab.txt of the shards")
     add("--config", type=Path, help="JSON; default: zh-tiny's sizes")
+    add("--checkpoint", help="folder or embedded name: go on from its weights")
     add("--out", type=Path, default=Path("pretrained"))
     add("--steps", type=int, default=8000, help="batches, whole epochs of them")
     add("--epoch", type=int, default=500, help="steps between saves")
@@ -98,6 +100,8 @@ def parse(argv):
         parser.error(f"--steps {args.steps} are no multiple of --epoch {args.epoch}")
     if not args.smoke and not (args.shards and args.vocab):
         parser.error("--shards and --vocab are required (or use --smoke)")
+    if args.config and args.checkpoint:
+        parser.error("--checkpoint has a config of its own: leave out --config")
     return args
 
 
@@ -114,7 +118,9 @@ def smoke_settings(args, folder):
 
 
 def built(recipe, args, shards, sizes):
-    """The Transformer: --config, or the recipe's sizes."""
+    """The Transformer: --checkpoint, --config, or the recipe's sizes."""
+    if args.checkpoint:
+        return pretrained(recipe, args, shards)
     config = {**recipe.sizes, **{k: v for k, v in sizes.items() if k in recipe.sizes}}
     if args.config:
         config = json.loads(args.config.read_text("utf-8"))
@@ -122,7 +128,24 @@ def built(recipe, args, shards, sizes):
     known = "model_type" in config or "model" in config
     family = {} if known else {"model": recipe.family}
     arguments = {**family, **recipe.model, "return_keras_model": False}
-    transformer = build_transformer_model(config, **arguments)
+    return checked(recipe, args, build_transformer_model(config, **arguments))
+
+
+def pretrained(recipe, args, shards):
+    """The Transformer of --checkpoint, with its weights."""
+    transformer = build_transformer_model(
+        args.checkpoint, **recipe.model, return_keras_model=False
+    )
+    if transformer.vocab_size != shards.vocabulary.size:
+        raise ValueError(
+            f"--checkpoint {args.checkpoint} has {transformer.vocab_size} tokens, the "
+            f"shards have {shards.vocabulary.size}: write the shards with its vocab.txt"
+        )
+    return checked(recipe, args, transformer)
+
+
+def checked(recipe, args, transformer):
+    """The Transformer, if it takes what the recipe makes."""
     if recipe.family != "t5_pegasus" and len(transformer.model.inputs) != 2:
         raise ValueError(
             f"--recipe {args.recipe} makes tokens and segments; this "
