@@ -30,7 +30,14 @@ from bert4keras3.pretraining import (
     UniLM,
     Vocabulary,
 )
-from bert4keras3.pretraining.shards import CONTINUES, DOCUMENT, SENTENCE, SPECIAL
+from bert4keras3.pretraining.shards import (
+    CONTINUES,
+    DOCUMENT,
+    SENTENCE,
+    SPECIAL,
+    Summaries,
+)
+from bert4keras3.pretraining.summary_marks import mark_summaries
 
 VOCABULARY = 21_128
 OBJECTIVES = {
@@ -43,8 +50,24 @@ OBJECTIVES = {
     "T5 spans": SpanCorruption(range(1, 101)),
     "NSP": NextSentence(),
     "SOP": SentenceOrder(),
-    "pseudo summaries": PseudoSummaries(),
+    "summaries": PseudoSummaries(),
+    "summaries, marked": PseudoSummaries(),
 }
+
+
+def with_summaries(shards, folder, size, tokens=500_000):
+    """Shards with marked summaries, of the first tokens of others."""
+    count = min(tokens, shards.tokens)
+    end = shards.document_at(count - 1)[0] or shards.tokens
+    ids, flags = shards.read(0, end)
+    began = time.perf_counter()
+    marks = Summaries(size, PseudoSummaries.ratio)
+    flags = mark_summaries(ids, flags, *marks)
+    speed = end / (time.perf_counter() - began)
+    print(f"marking summaries: {speed / 1e6:.2f} M tokens/s")
+    with ShardWriter(folder, shards.vocabulary, summaries=marks) as writer:
+        writer.add(ids, flags)
+    return TokenShards(folder)
 
 
 def write(folder, tokens, seed=0):
@@ -112,10 +135,13 @@ def main():
         print(f"{len(shards):,} documents, {shards.tokens:,} tokens "
               f"({time.perf_counter() - began:.1f} s); batches of {args.batch} rows of "
               f"{args.length}")
-        sources = {
-            name: PretrainingData(shards, OBJECTIVES[name], args.batch, args.length)
-            for name in args.only
-        }
+        sources = {}
+        for name in args.only:
+            read, objective = shards, OBJECTIVES[name]
+            if "marked" in name:
+                size = args.length + objective.target
+                read = with_summaries(shards, Path(folder) / "m", size)
+            sources[name] = PretrainingData(read, objective, args.batch, args.length)
         found = {name: [] for name in sources}
         for _ in range(args.rounds):
             for name, data in sources.items():

@@ -1,4 +1,4 @@
-"""The pretraining scripts: every recipe, resumed training, measuring."""
+"""The pretraining scripts: every recipe, training that goes on."""
 
 import json
 import warnings
@@ -11,9 +11,10 @@ from safetensors.numpy import load_file
 from script_modules import imported
 
 from bert4keras3.models import build_transformer_model
+from bert4keras3.pretraining import write_shards
 from bert4keras3.tokenizers import Tokenizer
 
-NAMES = ("recipes", "pretrain", "evaluate_mlm")
+NAMES = ("recipes", "pretrain")
 
 
 @pytest.fixture
@@ -72,6 +73,21 @@ def test_a_stopped_run_goes_on_where_it_was(scripts, tmp_path, monkeypatch):
         np.testing.assert_allclose(value, found[1][1][name], rtol=1e-4, atol=1e-5)
 
 
+@slow_on(*COMPILED)
+def test_going_on_from_a_checkpoint(scripts, tmp_path):
+    """It starts where that ended, and its loss on held-out text is told."""
+    script, first = scripts["pretrain"], tmp_path / "first"
+    command = ["--smoke", "--recipe=gpt", "--store=float32"]
+    before = script.main([*command, f"--out={first}", "--learning-rate=0.01"])["loss"]
+    words = Tokenizer(str(first / "vocab.txt"), do_lower_case=True)
+    write_shards(script.SMOKE_TEXT, tmp_path / "heldout", words)
+    command += [f"--checkpoint={first}", f"--heldout={tmp_path / 'heldout'}"]
+    after = script.main([*command, f"--out={tmp_path / 'b'}", "--learning-rate=1e-9"])
+    assert after["loss"][0] == pytest.approx(after["loss"][1], rel=0.1)
+    assert max(after["loss"]) < before[1] < before[0]
+    np.testing.assert_allclose(after["val_loss"], after["loss"], rtol=0.1)
+
+
 def test_bad_settings(scripts, tmp_path, capsys):
     script = scripts["pretrain"]
     with pytest.raises(SystemExit):
@@ -82,6 +98,11 @@ def test_bad_settings(scripts, tmp_path, capsys):
     command = ["--smoke", "--recipe=gpt", f"--config={tmp_path / 'config.json'}"]
     with pytest.raises(ValueError, match="GPT2 takes 1 input.*with segments"):
         script.main(command)
+    with pytest.raises(ValueError, match="zh-tiny has 6244 tokens, the shards have 30"):
+        script.main(["--smoke", "--checkpoint=zh-tiny"])
+    with pytest.raises(SystemExit):
+        script.main([*command, "--checkpoint=zh-tiny"])
+    assert "leave out --config" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["adamw", "lamb", "adafactor", "tiger"])
@@ -105,29 +126,3 @@ def test_labels_of_a_training_model(scripts):
     weights = np.array([[1.0, 1.0, 0.0]])
     pair = recipes["t5-pegasus"].inputs(((ids, decoder), labels, weights))
     assert pair[1].tolist() == [[2, 7, 3, 0]]  # the end token is learned
-
-
-class Constant:
-    """A model that always says token 5, with probability e / (e + V - 1)."""
-
-    def __init__(self, size):
-        self.model, self.size = self, size
-
-    def predict_on_batch(self, inputs):
-        logits = np.zeros((*inputs[0].shape, self.size), "float32")
-        logits[..., 5] = 1.0
-        return logits
-
-
-def test_measure(scripts, tmp_path):
-    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"天地人"]
-    (tmp_path / "vocab.txt").write_text("\n".join(tokens), encoding="utf-8")
-    (tmp_path / "text.txt").write_text("天天地人\n" * 400, encoding="utf-8")
-    tokenizer = Tokenizer(str(tmp_path / "vocab.txt"))
-    measure = scripts["evaluate_mlm"].measure_text
-    found = measure(Constant(8), tmp_path / "text.txt", tokenizer, length=16)
-    share = found["accuracy"]
-    assert found["chance"] == pytest.approx(share) and 0.4 < share < 0.6
-    total = np.log(np.e + 7)
-    assert found["loss"] == pytest.approx(total - share, abs=1e-5)
-    assert 150 < found["count"] < 280

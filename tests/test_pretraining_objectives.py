@@ -110,11 +110,11 @@ def test_sentinels():
     assert tokenizer().ids_to_tokens(sentinel_ids(tokenizer(), 1)) == ["[unused1]"]
     with pytest.raises(ValueError, match="sentinels"):
         SpanCorruption((5,)).plan(128, vocabulary(50))
-    for wrong in [(5, 50), (5, 5), (5, 3), (-1, 5)]:  # 3 is the end token
-        with pytest.raises(ValueError, match="different ids of the vocabulary"):
+    for wrong in [(5, 5), (5, 3), (-1, 5)]:  # 3 is the end token
+        with pytest.raises(ValueError, match="must be different ids"):
             SpanCorruption(wrong).plan(16, vocabulary(50))
-    with pytest.raises(ValueError, match="start=50"):
-        SpanCorruption((5, 6), start=50).plan(16, vocabulary(50))
+    with pytest.raises(ValueError, match="start=-1"):
+        SpanCorruption((5, 60), start=-1).plan(16, vocabulary(50))
     with pytest.raises(ValueError, match="span must be"):
         SpanCorruption((5,), span=0.5)
 

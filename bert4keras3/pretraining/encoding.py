@@ -12,9 +12,11 @@ from bert4keras3.pretraining.shards import (
     DOCUMENT,
     SENTENCE,
     SPECIAL,
+    Summaries,
     Vocabulary,
     tokens_of,
 )
+from bert4keras3.pretraining.summary_marks import mark_summaries
 from bert4keras3.tokenizers import Tokenizer
 from bert4keras3.tokenizers.characters import is_cjk, is_punctuation, is_space
 
@@ -73,7 +75,8 @@ def _joined(lines: Iterable[str]) -> Iterator[str]:
 class DocumentEncoder:
     """Encode a list of documents: (ids int32, flags uint8), both (n,).
 
-    Arguments as in `write_shards`; can be sent to other processes.
+    Arguments as in `write_shards`, where summaries has the ratio too; can be sent to
+    other processes.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class DocumentEncoder:
         tokenizer,
         segment: Callable | None = None,
         sentences: Callable = split_sentences,
+        summaries: Summaries | None = None,
     ):
         if segment is not None and not isinstance(tokenizer, Tokenizer):
             raise ValueError(
@@ -89,6 +93,7 @@ class DocumentEncoder:
                 "tokenizer.json with WordPiece too."
             )
         self.tokenizer, self.segment, self.sentences = tokenizer, segment, sentences
+        self.summaries = summaries
         self._end = Vocabulary.of(tokenizer).end
         self._pieces = _continuing(tokenizer)
         self._known = {}  # word -> ids
@@ -108,7 +113,10 @@ class DocumentEncoder:
         flags[opens] |= DOCUMENT
         places = np.append(opens[1:], len(ids)) if len(ids) else opens
         ids = np.insert(ids, places, self._end)
-        return ids, np.insert(flags, places, SPECIAL)
+        flags = np.insert(flags, places, SPECIAL)
+        if self.summaries is not None:
+            flags = mark_summaries(ids, flags, *self.summaries)
+        return ids, flags
 
     def _parts(self, document) -> list[str]:
         return self.sentences(document) if isinstance(document, str) else document

@@ -41,6 +41,19 @@ def piece(shards: TokenShards, position: int, size: int) -> tuple:
     return ids[:count], flags[:count]
 
 
+def sentence_at(shards: TokenShards, position: int) -> int:
+    """Where the sentence of the token at a position begins."""
+    first, end = shards.document_at(position)
+    position, size = min(position, end - 1), 64
+    while True:
+        back = max(first, position - size + 1)
+        _, flags = shards.read(back, position - back + 1)
+        borders = np.flatnonzero(flags & SENTENCE)
+        if len(borders) or back == first:
+            return back + int(borders[-1] if len(borders) else 0)
+        size *= 4
+
+
 def border(flags: np.ndarray, draw) -> int:
     """A random place inside a piece where a sentence begins; else a word, or a token.
 
@@ -141,6 +154,7 @@ class NextSentence(_Pairs):
             place = draw % shards.tokens
             if shards.document_at(place) != document:
                 break
+        place = sentence_at(shards, place)  # a true part begins with a sentence too
         return first, piece(shards, place, max(1, size - len(first[0]))), 1
 
 

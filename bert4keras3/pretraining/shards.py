@@ -20,6 +20,8 @@ CONTINUES = 1  # the word of the token before goes on
 SENTENCE = 2  # a sentence begins
 DOCUMENT = 4  # a document begins
 SPECIAL = 8  # no text: the end token of a document
+PIECE = 16  # a piece begins, a part of a document with a summary of its own
+SUMMARY = 32  # the token is of the pseudo summary of its piece
 
 
 class Vocabulary(NamedTuple):
@@ -87,6 +89,13 @@ def _token(tokenizer, i) -> str:
         return ""  # a gap, as a repeated line of a vocabulary leaves
 
 
+class Summaries(NamedTuple):
+    """How pseudo summaries were marked: tokens of a piece at most, and their ratio."""
+
+    size: int
+    ratio: float
+
+
 class _Shard(NamedTuple):
     ids: np.ndarray  # (n,) uint16 or uint32
     flags: np.ndarray  # (n,) uint8
@@ -99,7 +108,8 @@ class TokenShards:
 
     folder: the dataset; tokenizer: if given, its vocabulary is compared.
     `len(shards)` is the number of documents, `shards.tokens` that of tokens, end
-    tokens included, `shards.vocabulary` the `Vocabulary`.
+    tokens included, `shards.vocabulary` the `Vocabulary`, `shards.summaries` the
+    `Summaries` that are marked, or None.
     Raises FileNotFoundError for a folder that is no dataset, ValueError for another
     vocabulary and for files that are not as long as the index says.
     """
@@ -109,6 +119,8 @@ class TokenShards:
         index = _read_index(self.folder / INDEX)
         self.vocabulary = Vocabulary(**index["vocabulary"])
         self.words = index["words"]  # whether a segmenter marked words
+        marks = index.get("summaries")
+        self.summaries = Summaries(**marks) if marks else None
         if tokenizer is not None:
             self._compare(Vocabulary.of(tokenizer))
         dtype = np.dtype(index["dtype"])

@@ -32,6 +32,12 @@ def add_shards(commands, load_tokenizer):
     command.add_argument(
         "--words", action="store_true", help="mark jieba's words, for whole-word masks"
     )
+    command.add_argument(
+        "--summaries",
+        type=int,
+        metavar="N",
+        help="mark pseudo summaries of pieces of N tokens, source and target together",
+    )
     command.add_argument("--workers", type=int, default=1, help="processes, default 1")
     command.add_argument(
         "--shard-tokens", type=int, default=1 << 27, help="tokens of a shard, at most"
@@ -45,6 +51,7 @@ def _shards(options, load_tokenizer):
         options.folder,
         load_tokenizer(options.tokenizer, options.lower),
         segment=jieba_pre_tokenize() if options.words else None,
+        summaries=options.summaries,
         shard_tokens=options.shard_tokens,
         workers=options.workers,
         progress=_progress if sys.stderr.isatty() else None,

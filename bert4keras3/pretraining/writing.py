@@ -17,6 +17,7 @@ from bert4keras3.pretraining.shards import (
     INDEX,
     SPECIAL,
     VERSION,
+    Summaries,
     Vocabulary,
 )
 from bert4keras3.utils.parallel import parallel_apply
@@ -30,6 +31,8 @@ def write_shards(
     tokenizer,
     segment: Callable | None = None,
     sentences: Callable = split_sentences,
+    summaries: int | None = None,
+    summary_ratio: float = 0.25,
     shard_tokens: int = 1 << 27,
     workers: int = 1,
     progress: Callable | None = None,
@@ -41,8 +44,10 @@ def write_shards(
     out, and its end token is put after every document; segment: text -> list of words
     (`jieba.lcut`) for whole-word masking, needs a `Tokenizer`; by default a word is a
     token with the "##" pieces that follow; sentences: text -> list of sentences;
-    shard_tokens: a shard gets no more, unless a document alone is longer; workers:
-    processes that encode; progress: called with the documents and tokens so far.
+    summaries, summary_ratio: mark the pseudo summaries of pieces of so many tokens at
+    most, for `PseudoSummaries`, which then reads them; None: no marks; shard_tokens: a
+    shard gets no more, unless a document alone is longer; workers: processes that
+    encode; progress: called with the documents and tokens so far.
     Returns {"documents", "tokens", "shards", "empty"}: empty counts the documents
     without any token, which are left out.
     Raises FileExistsError if the folder holds anything, ValueError for no documents.
@@ -54,29 +59,35 @@ def write_shards(
         )
     if workers < 1:
         raise ValueError(f"workers must be at least 1. Received: {workers}")
-    encoder = DocumentEncoder(tokenizer, segment, sentences)
+    marks = None if summaries is None else Summaries(summaries, summary_ratio)
+    encoder = DocumentEncoder(tokenizer, segment, sentences, marks)
     given = _Counted(documents)
-    vocabulary = Vocabulary.of(tokenizer)
-    with ShardWriter(folder, vocabulary, shard_tokens, segment is not None) as writer:
+    index = {"words": segment is not None, "summaries": marks}
+    with ShardWriter(folder, Vocabulary.of(tokenizer), shard_tokens, **index) as writer:
 
         def add(encoded):
             writer.add(*encoded)
             if progress is not None:
                 progress(writer.documents, writer.tokens)
 
-        if workers == 1:
-            for chunk in _chunks(given):
-                add(encoder(chunk))
-        else:
-            queue = {"workers": workers, "max_queue_size": 2 * workers}
-            how = {"callback": add, "random_seeds": False, "unordered": False}
-            parallel_apply(encoder, _chunks(given), **queue, **how)
+        _apply(encoder, _chunks(given), workers, add)
     return {
         "documents": writer.documents,
         "tokens": writer.tokens,
         "shards": len(writer.shards),
         "empty": given.count - writer.documents,
     }
+
+
+def _apply(encoder, chunks, workers, add):
+    """Call `add` with the results of all chunks, in their order."""
+    if workers == 1:
+        for chunk in chunks:
+            add(encoder(chunk))
+        return
+    queue = {"workers": workers, "max_queue_size": 2 * workers}
+    how = {"callback": add, "random_seeds": False, "unordered": False}
+    parallel_apply(encoder, chunks, **queue, **how)
 
 
 class _Counted:
@@ -117,19 +128,25 @@ class ShardWriter:
 
     folder: a new or empty one, which gets its files when the block ends without error;
     vocabulary: see `Vocabulary`; shard_tokens: a shard gets no more, unless a document
-    alone is longer; words: whether a segmenter marked words, for the index alone.
+    alone is longer; words: whether a segmenter marked words, summaries: how summaries
+    were marked, a `Summaries`, for the index alone.
     Raises FileExistsError if the folder holds anything, ValueError for no documents.
     """
 
     def __init__(
-        self, folder, vocabulary: Vocabulary, shard_tokens=1 << 27, words=False
+        self,
+        folder,
+        vocabulary: Vocabulary,
+        shard_tokens: int = 1 << 27,
+        words: bool = False,
+        summaries: Summaries | None = None,
     ):
         if shard_tokens < 1:
             raise ValueError(
                 f"shard_tokens must be at least 1. Received {shard_tokens}"
             )
         self.folder, self.vocabulary = Path(folder), vocabulary
-        self.limit, self.words = shard_tokens, words
+        self.limit, self.words, self.summaries = shard_tokens, words, summaries
         self.dtype = "uint16" if vocabulary.size <= 1 << 16 else "uint32"
         self.documents = self.tokens = 0
         self.shards, self._open = [], None
@@ -160,7 +177,7 @@ class ShardWriter:
     def add(self, ids: np.ndarray, flags: np.ndarray) -> None:
         """Add whole documents: ids (n,), flags (n,) uint8, each with its end token.
 
-        flags: sums of CONTINUES, SENTENCE, DOCUMENT and SPECIAL, see `shards`.
+        flags: sums of CONTINUES, SENTENCE, DOCUMENT and others, see `shards`.
         Raises ValueError unless the first token begins a document, every document
         ends with a token marked SPECIAL, and all ids are of the vocabulary.
         """
@@ -213,6 +230,7 @@ class ShardWriter:
             "version": VERSION,
             "dtype": self.dtype,
             "words": self.words,
+            "summaries": self.summaries and self.summaries._asdict(),
             "documents": self.documents,
             "tokens": self.tokens,
             "vocabulary": self.vocabulary._asdict(),

@@ -35,6 +35,18 @@ def pseudo_summary(sentences: Sequence[str], ratio: float = 0.25) -> tuple[str, 
     https://github.com/ZhuiyiTechnology/t5-pegasus
     """
     sentences = [one for one in sentences if one]
+    target = set(summary_sentences(sentences, ratio))
+    parts = [], []
+    for i, one in enumerate(sentences):
+        parts[i in target].append(one)
+    return "".join(parts[0]), "".join(parts[1])
+
+
+def summary_sentences(sentences: Sequence[str], ratio: float = 0.25) -> list[int]:
+    """Which of the sentences are the target of `pseudo_summary`, rising.
+
+    sentences: none of them empty; otherwise as there, and it raises the same.
+    """
     if len(sentences) < 2 or not ratio > 0:
         raise ValueError(
             "pseudo_summary needs two sentences or more and ratio > 0. Received: "
@@ -55,9 +67,7 @@ def pseudo_summary(sentences: Sequence[str], ratio: float = 0.25) -> tuple[str, 
         best = left.pop(scores.index(max(scores)))
         moved, kept = [*moved, best], kept & ~spans[best]
         size += len(sentences[best])
-    moved.sort()
-    source, target = ("".join(sentences[i] for i in part) for part in (left, moved))
-    return (source, target) if len(source) >= len(target) else (target, source)
+    return sorted(moved) if 2 * size <= len(text) else left
 
 
 def documents(

@@ -111,9 +111,10 @@ def smoke_settings(args, folder):
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     tokens += sorted(set("".join(SMOKE_TEXT)))
     args.vocab.write_text("\n".join(tokens), encoding="utf-8")
-    write_shards(SMOKE_TEXT, args.shards, Tokenizer(str(args.vocab)))
     args.steps, args.epoch = 12, 6
     args.batch_size, args.length, args.target = 4, 16, 8
+    marks = {"summaries": args.length + args.target}
+    write_shards(SMOKE_TEXT, args.shards, Tokenizer(str(args.vocab)), **marks)
     return SMOKE_SIZES
 
 
