@@ -4,7 +4,7 @@ python distributed_process.py PORT NUMBER COUNT MODE CHECKPOINT FOLDER STEPS
 MODE: "data" (every process has the whole model), "model" (it is cut over all of them)
 or "alone". Writes FOLDER/NUMBER.npz: the losses of so many steps, the memory in MB
 before and after loading, the share of the weights that is here. With steps the model
-is saved too, to FOLDER/saved.
+is saved too, to FOLDER/saved, and as FOLDER/model.ckpt: of how many files it tells.
 """
 
 import sys
@@ -73,13 +73,15 @@ def main(port, number, count, mode, checkpoint, folder, steps):
     t = build_transformer_model(
         checkpoint, with_mlm="linear", return_keras_model=False, dropout_rate=0.1
     )
-    loaded, losses = peak(), []
+    loaded, losses, files = peak(), [], []
     parts = [v.value.addressable_shards[0].data.nbytes for v in t.model.weights]
     share = sum(parts) / sum(v.value.nbytes for v in t.model.weights)
     if int(steps):
         losses = train(t, mode, number, count, int(steps))
         t.save(f"{folder}/saved")
+        files = t.save_weights_as_checkpoint(f"{folder}/model.ckpt")
     results = {"losses": losses, "memory": [empty, loaded], "share": share}
+    results["files"] = len(files)
     np.savez(f"{folder}/{number}.npz", **results)
 
 

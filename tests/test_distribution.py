@@ -98,6 +98,7 @@ def test_two_processes_learn_what_one_does(format, tmp_path):
         for one in found:
             np.testing.assert_allclose(one["losses"], alone["losses"], atol=1e-5)
             assert (one["share"] < 0.7) == (mode == "model")
+        assert [one["files"] > 0 for one in found] == [True, False]
         weights = saved(tmp_path / mode)
         assert sorted(weights) == sorted(expected)
         for name in expected:

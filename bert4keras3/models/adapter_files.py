@@ -2,8 +2,10 @@
 
 import json
 import os
+from pathlib import Path
 
 from bert4keras3.backend.assigning import assign_all
+from bert4keras3.backend.sharding import process
 from bert4keras3.checkpoints.errors import CheckpointError
 from bert4keras3.checkpoints.formats import open_checkpoint, write_checkpoint
 from bert4keras3.layers import Dense
@@ -55,7 +57,8 @@ def save_adapter(model, path, overwrite=False):
     model: a Transformer (its trunk) or a Keras model (heads too: give their layers
     names, automatic ones change); path: ends in .safetensors. The tensors have the
     paths of the variables; rank and alpha of every target and the ids of prompt tokens
-    are in the metadata, under "bert4keras3.adapter". Returns the path.
+    are in the metadata, under "bert4keras3.adapter". Returns the path. Of several
+    processes all call it, and the first one writes.
     Raises ValueError for a model without LoRA or prompt tokens, CheckpointError for
     an existing file without `overwrite`.
     """
@@ -69,6 +72,8 @@ def save_adapter(model, path, overwrite=False):
         for name, variable in adapters.variables_of(model).items()
         if variable.trainable
     }
+    if process()[0]:
+        return Path(path)
     metadata = {METADATA: json.dumps(_settings(model), ensure_ascii=False)}
     return write_checkpoint(path, arrays, metadata=metadata, overwrite=overwrite)[0]
 

@@ -199,13 +199,18 @@ class Weights:
         return self.load(checkpoint, mapping=mapping)
 
     def save_weights_as_checkpoint(self, filename, mapping=None, dtype=None):
-        """Write a TensorFlow checkpoint, replacing an older one, as scripts expect."""
+        """Write a TensorFlow checkpoint, replacing an older one, as scripts expect.
+
+        Returns its files. Of several processes all call it, and the first one writes.
+        """
         value = stored_value(self)
         arrays = {
             row.tf: self.create_variable(row.tf, value(row), dtype)
             for row in self.rows(mapping)
             if row.tf
         }
+        if process()[0]:
+            return []
         return write_checkpoint(filename, arrays, format="tf", overwrite=True)
 
     def _fitted(self, row, name, array, variables, report):
