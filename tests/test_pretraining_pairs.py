@@ -13,6 +13,7 @@ from bert4keras3.pretraining import (
 )
 from bert4keras3.pretraining.draws import below
 from bert4keras3.pretraining.pairs import piece
+from bert4keras3.pretraining.shards import DOCUMENT, SENTENCE
 from bert4keras3.utils.pseudo_summary import pseudo_summary
 
 
@@ -89,6 +90,24 @@ def test_a_piece_holds_the_token_of_its_place(size, tmp_path):
         assert 1 <= len(ids) <= size and first <= place <= end
         token = shards.read(min(place, end - 1), 1)[0][0]
         assert token in ids
+
+
+def test_no_second_part_tells_the_class_by_its_beginning(counting):
+    positions = np.random.default_rng(0).integers(0, counting.tokens, 6000)
+    (_, _), (classes, ids), _ = rows(counting, NextSentence(short=0), positions, 64)
+    tokens, flags = counting.read(0, counting.tokens)
+    marks = np.zeros(counting.vocabulary.size, "uint8")
+    marks[tokens] = flags
+    ends = np.argmax(ids == 3, axis=1)
+    begins = marks[ids[np.arange(len(ids)), ends + 1]]
+    sizes = (ids > 3).sum(axis=1)
+    for marked in (begins & DOCUMENT, begins & SENTENCE):
+        shares = [np.mean(marked[classes == one] > 0) for one in (0, 1)]
+        assert abs(shares[0] - shares[1]) < 0.01, shares
+    sizes = [sizes[classes == one] for one in (0, 1)]
+    larger = (sizes[1][:, None] > sizes[0]).mean()
+    same = (sizes[1][:, None] == sizes[0]).mean()
+    assert 0.35 < larger + same / 2 < 0.65
 
 
 def test_short_pairs(counting):

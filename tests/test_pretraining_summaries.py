@@ -51,7 +51,7 @@ def test_pieces(size, plain):
     found = mark_summaries(ids, flags, size)
     np.testing.assert_array_equal(found & ~np.uint8(PIECE | SUMMARY), flags)
     starts = np.flatnonzero(found & PIECE)
-    assert not (flags[flags & DOCUMENT > 0] & ~found[flags & DOCUMENT > 0]).any()
+    assert (found[flags & DOCUMENT > 0] & PIECE).all()
     for first, after in zip(starts, [*starts[1:], len(ids)], strict=True):
         end = after - bool(flags[after - 1] & 8)  # without the end token
         assert 1 <= end - first <= size
@@ -65,6 +65,27 @@ def test_pieces(size, plain):
             assert after - first + more[1] > size
         else:
             assert after - first == size
+
+
+def test_marks_of_texts_without_tokens():
+    empty = np.zeros(0, "int32"), np.zeros(0, "uint8")
+    assert len(mark_summaries(*empty, 9)) == 0
+
+
+def test_many_short_sentences_count_as_one():
+    """Time grows with the square of their number: 40 are compared, or fewer."""
+    ids = np.arange(200) % 50
+    flags = np.where(np.arange(200) % 2, 0, SENTENCE)
+    borders = np.flatnonzero(np.diff(summary_of(ids, flags, 0.25), prepend=False))
+    assert len(borders) and not (borders % 6).any()  # of three sentences, 200 / 40 = 5
+
+
+def test_announced_marks_are_there(tmp_path):
+    words = vocabulary(60)
+    with ShardWriter(tmp_path / "s", words, summaries=Summaries(9, 0.25)) as writer:
+        with pytest.raises(ValueError, match="the flags have no marks"):
+            writer.add(np.array([5, 3]), np.array([6, 8], "uint8"))
+        writer.add(np.array([5, 3]), mark_summaries(*np.array([[5, 3], [6, 8]]), 9))
 
 
 def test_every_place_gives_its_piece(plain, tmp_path):

@@ -21,37 +21,36 @@ def piece(shards: TokenShards, position: int, size: int) -> tuple:
     there is room when the document ends before. Of a sentence of more than `size`
     tokens it is a part around the position. Always with the token at the position.
     """
+    return text_from(shards, beginning(shards, position, size), size)
+
+
+def beginning(shards: TokenShards, position: int, size: int) -> int:
+    """Where the `piece` of a position begins."""
     first, end = shards.document_at(position)
     position = min(position, end - 1)  # the end token's is the last of the text
     back = max(first, position - size + 1)
     _, flags = shards.read(back, position - back + 1)
     borders = back + np.flatnonzero(flags & SENTENCE)
     if not len(borders):
-        begin = max(first, min(position, end - size))
-    elif end - borders[-1] > size:
-        begin = int(borders[-1])
-    else:
-        begin = int(borders[np.searchsorted(borders, end - size)])
+        return max(first, min(position, end - size))
+    if end - borders[-1] > size:
+        return int(borders[-1])
+    return int(borders[np.searchsorted(borders, end - size)])
+
+
+def text_from(shards: TokenShards, begin: int, size: int) -> tuple:
+    """(ids, flags) of sentences from a place on, at most `size` tokens of a document.
+
+    A sentence that is longer is cut.
+    """
+    end = shards.document_at(begin)[1]
     count = min(size + 1, end - begin)
     ids, flags = shards.read(begin, count)
     if count > size:  # the document goes on: end with a sentence
         borders = np.flatnonzero(flags[1:] & SENTENCE) + 1
         count = int(borders[-1]) if len(borders) else size
-    flags[0] &= ~np.uint8(CONTINUES)
+    flags[:1] &= ~np.uint8(CONTINUES)
     return ids[:count], flags[:count]
-
-
-def sentence_at(shards: TokenShards, position: int) -> int:
-    """Where the sentence of the token at a position begins."""
-    first, end = shards.document_at(position)
-    position, size = min(position, end - 1), 64
-    while True:
-        back = max(first, position - size + 1)
-        _, flags = shards.read(back, position - back + 1)
-        borders = np.flatnonzero(flags & SENTENCE)
-        if len(borders) or back == first:
-            return back + int(borders[-1] if len(borders) else 0)
-        size *= 4
 
 
 def border(flags: np.ndarray, draw) -> int:
@@ -66,10 +65,9 @@ def border(flags: np.ndarray, draw) -> int:
     return 1
 
 
-def halves(shards: TokenShards, position: int, size: int, draw) -> tuple:
-    """A piece, parted at a random `border`: ((ids, flags), (ids, flags))."""
-    ids, flags = piece(shards, position, size)
-    cut = border(flags, draw)
+def parted(text: tuple, cut: int) -> tuple:
+    """((ids, flags), (ids, flags)) of the tokens before a cut and after it."""
+    ids, flags = text
     return (ids[:cut], flags[:cut]), (ids[cut:], flags[cut:])
 
 
@@ -134,8 +132,9 @@ class NextSentence(_Pairs):
 
     The sentences of a document around a place, T - 3 tokens at most, are cut at one of
     their borders, drawn uniformly (where there is none, between words). With
-    probability 1/2 the second part is replaced by sentences from a random place of the
-    corpus, of another document if ten draws find one: class 1, else 0.
+    probability 1/2 the second part is replaced: another text, around a random place of
+    the corpus and of another document if ten draws find one, is cut in the same way,
+    and what follows its cut is taken, as much as there is room: class 1, else 0.
     masking, short: `MaskedLM` says how tokens are hidden; with probability `short` the
     pair is made for a length drawn from 2 .. T - 3.
     A batch is ((ids, segments), (classes, labels), (ones, weights)): ids int32 (B, T),
@@ -146,7 +145,8 @@ class NextSentence(_Pairs):
     """
 
     def pair(self, shards, position, size, draws):
-        first, second = halves(shards, position, size, draws[0])
+        text = piece(shards, position, size)
+        first, second = parted(text, border(text[1], draws[0]))
         if draws[1] < _HALF:
             return first, second, 0
         document = shards.document_at(position)
@@ -154,8 +154,10 @@ class NextSentence(_Pairs):
             place = draw % shards.tokens
             if shards.document_at(place) != document:
                 break
-        place = sentence_at(shards, place)  # a true part begins with a sentence too
-        return first, piece(shards, place, max(1, size - len(first[0]))), 1
+        # Parted as the first text is: how it begins must not tell the class.
+        begin = beginning(shards, place, size)
+        begin += border(text_from(shards, begin, size)[1], draws[2 + _TRIES])
+        return first, text_from(shards, begin, max(1, size - len(first[0]))), 1
 
 
 @dataclass(frozen=True)
@@ -167,5 +169,6 @@ class SentenceOrder(_Pairs):
     """
 
     def pair(self, shards, position, size, draws):
-        first, second = halves(shards, position, size, draws[0])
+        text = piece(shards, position, size)
+        first, second = parted(text, border(text[1], draws[0]))
         return (first, second, 0) if draws[1] < _HALF else (second, first, 1)

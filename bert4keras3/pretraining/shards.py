@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-FORMAT, VERSION, INDEX = "bert4keras3 token shards", 1, "index.json"
+FORMAT, VERSION, INDEX = "bert4keras3 token shards", 2, "index.json"
 # Flags of a token.
 CONTINUES = 1  # the word of the token before goes on
 SENTENCE = 2  # a sentence begins
@@ -109,7 +109,8 @@ class TokenShards:
     folder: the dataset; tokenizer: if given, its vocabulary is compared.
     `len(shards)` is the number of documents, `shards.tokens` that of tokens, end
     tokens included, `shards.vocabulary` the `Vocabulary`, `shards.summaries` the
-    `Summaries` that are marked, or None.
+    `Summaries` that are marked, or None, `shards.content` a hash of all tokens and
+    flags, noted when they were written.
     Raises FileNotFoundError for a folder that is no dataset, ValueError for another
     vocabulary and for files that are not as long as the index says.
     """
@@ -127,6 +128,8 @@ class TokenShards:
         self._shards = [_open(self.folder, one, dtype) for one in index["shards"]]
         ends = np.cumsum([len(one.ids) for one in self._shards])
         self._ends = ends.tolist()
+        sums = [one["sha256"] for one in index["shards"]]
+        self.content = hashlib.sha256(json.dumps(sums).encode()).hexdigest()
         self._documents = np.cumsum([len(s.starts) for s in self._shards]).tolist()
         self.tokens = self._ends[-1]
 

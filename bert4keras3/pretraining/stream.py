@@ -24,7 +24,8 @@ class PretrainingData:
     - 1 of every step, n = batch_size / hosts.
     An epoch cuts the corpus into rows from a random place on (of objectives that make a
     row of sentences around a place, these are the places, and texts may be read twice
-    or not at all in it); the rows are shuffled as a whole, the last ones that fill no
+    or not at all in it; T5's rows, which leave out the ends of documents, overlap by
+    so many tokens); the rows are shuffled as a whole, the last ones that fill no
     batch are left out, and masks are drawn anew. `data.batch(i)` is any step from the
     beginning, in constant time: order and draws are computed from (seed, epoch, row),
     nothing is kept. So the steps do not depend on how many hosts there are, and a
@@ -91,10 +92,12 @@ class PretrainingData:
         prefetch: batches that a background thread makes ahead; start: the first step,
         by default 0 or where the `Checkpoint` stopped.
         """
-        batches = self._batches(self._first if start is None else start)
+        batches = self._batches(start)
         return run_ahead(batches, prefetch) if prefetch else batches
 
-    def _batches(self, step: int) -> Iterator[tuple]:
+    def _batches(self, start: int | None) -> Iterator[tuple]:
+        # Known with the first batch: a Checkpoint may be made after the call of forfit.
+        step = self._first if start is None else start
         while True:
             yield self.batch(step)
             step += 1
@@ -121,6 +124,7 @@ class Place:
             "vocabulary": data.shards.vocabulary.hash,
             "tokens": data.shards.tokens,
             "documents": len(data.shards),
+            "content": data.shards.content,
             "objective": repr(data.objective),
             "batch_size": data.batch_size,
             "length": data.length,

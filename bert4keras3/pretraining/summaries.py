@@ -19,7 +19,7 @@ class PseudoSummaries(Objective):
     at most, are parted by `utils.pseudo_summary`, whose longest common subsequence is
     one of tokens here; of a single sentence the second half is the target. That is
     slow: write shards with `summaries=T + U`, and the pieces and summaries that are
-    marked in them are read, a hundred times as fast.
+    marked in them are only read.
     A batch is ((source, decoder), labels, weights): source int32 (B, T), [CLS] tokens
     [SEP] (without a start token in the vocabulary: tokens </s>), cut to T and padded;
     labels int32 (B, U), tokens and the end token; decoder int32 (B, U), labels one to

@@ -8,6 +8,7 @@ from bert4keras3.pretraining.pairs import border
 from bert4keras3.pretraining.shards import DOCUMENT, PIECE, SENTENCE, SUMMARY
 from bert4keras3.utils.pseudo_summary import summary_sentences
 
+_MOST_PARTS = 40  # into which a text is cut, whose common subsequences are compared
 _NO_DRAW = np.uint64(1 << 31)  # the middle: a text of one sentence is halved
 
 
@@ -27,7 +28,7 @@ def mark_summaries(ids, flags, size: int, ratio: float = 0.25) -> np.ndarray:
     marked = flags.copy()
     borders = np.flatnonzero(flags & SENTENCE)
     starts = np.flatnonzero(flags & DOCUMENT)
-    ends = np.append(starts[1:], len(flags)) - 1  # without the end tokens
+    ends = np.append(starts, len(flags))[1:] - 1  # without the end tokens
     for first, end in zip(starts.tolist(), ends.tolist(), strict=True):
         for low, high in _pieces(first, end, borders, size):
             marked[low] |= PIECE
@@ -48,10 +49,12 @@ def _pieces(begin, end, borders, size) -> Iterator[tuple[int, int]]:
 def summary_of(ids: np.ndarray, flags: np.ndarray, ratio: float) -> np.ndarray:
     """(n,) bool: the tokens of the pseudo summary of a text, ids and flags (n,).
 
-    See `utils.pseudo_summary`; of a single sentence it is the second half.
+    See `utils.pseudo_summary`; of a single sentence it is the second half. Sentences
+    below a fortieth of the text count as one with the next: time grows with the square
+    of their number.
     """
     chosen = np.zeros(len(ids), bool)
-    cuts = np.flatnonzero(flags[1:] & SENTENCE) + 1
+    cuts = _cuts(np.flatnonzero(flags[1:] & SENTENCE) + 1, len(ids) // _MOST_PARTS)
     if not len(cuts):
         chosen[border(flags, _NO_DRAW) :] = True
         return chosen
@@ -61,3 +64,13 @@ def summary_of(ids: np.ndarray, flags: np.ndarray, ratio: float) -> np.ndarray:
     of_target = np.zeros(len(parts), bool)
     of_target[summary_sentences(texts, ratio)] = True
     return np.repeat(of_target, [len(part) for part in parts])
+
+
+def _cuts(places: np.ndarray, least: int) -> list[int]:
+    """Those of the places between which there are `least` tokens."""
+    kept, last = [], 0
+    for place in places.tolist():
+        if place - last >= least:
+            kept.append(place)
+            last = place
+    return kept

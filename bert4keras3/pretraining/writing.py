@@ -1,5 +1,6 @@
 """Writing token shards: a new folder that appears complete or not at all."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from bert4keras3.pretraining.shards import (
     DOCUMENT,
     FORMAT,
     INDEX,
+    PIECE,
     SPECIAL,
     VERSION,
     Summaries,
@@ -183,6 +185,11 @@ class ShardWriter:
         """
         if not len(ids):
             return
+        if self.summaries is not None and not (flags[0] & PIECE):
+            raise ValueError(
+                "summaries were announced, and the flags have no marks: pass those of "
+                "summary_marks.mark_summaries."
+            )
         starts = np.flatnonzero(flags & DOCUMENT)
         ends = np.append(starts[1:], len(flags))
         if len(ids) != len(flags) or not _are_whole(flags, starts, ends):
@@ -254,7 +261,7 @@ class _OpenShard:
 
     def __init__(self, path: Path):
         self.path, self.tokens, self.documents = path, 0, 0
-        self._stack = ExitStack()
+        self._stack, self._hashes = ExitStack(), [hashlib.sha256() for _ in range(2)]
         self._files = [
             self._stack.enter_context(open(path.with_suffix(suffix), "wb"))
             for suffix in (".tokens", ".flags", ".starts")
@@ -262,8 +269,11 @@ class _OpenShard:
 
     def write(self, ids, flags, starts) -> None:
         arrays = (ids, flags.astype("uint8"), starts.astype("int64") + self.tokens)
-        for file, array in zip(self._files, arrays, strict=True):
-            file.write(array.astype(array.dtype.newbyteorder("<")).tobytes())
+        parts = [one.astype(one.dtype.newbyteorder("<")).tobytes() for one in arrays]
+        for file, part in zip(self._files, parts, strict=True):
+            file.write(part)
+        for one, part in zip(self._hashes, parts, strict=False):  # tokens, flags
+            one.update(part)
         self.tokens += len(ids)
         self.documents += len(starts)
 
@@ -275,4 +285,5 @@ class _OpenShard:
 
     def noted(self) -> dict:
         sizes = {"tokens": self.tokens, "documents": self.documents}
-        return {"name": self.path.name, **sizes}
+        content = hashlib.sha256(b"".join(one.digest() for one in self._hashes))
+        return {"name": self.path.name, **sizes, "sha256": content.hexdigest()}

@@ -54,12 +54,15 @@ def parallel_apply_generator(
     max_queue_size: int,
     dummy: bool = False,
     random_seeds=True,
+    ordered: bool = False,
 ) -> Iterator[tuple]:
     """Yield (index, func(item)) as results arrive, in no fixed order.
 
     workers: number of processes, or threads with dummy=True.
     max_queue_size: items in work at once, so endless iterables are fine.
     random_seeds: True = fresh numpy seeds, a list = one a process, False = none.
+    ordered: in the order of the iterable; results that wait for an earlier one count
+    as in work.
     Raises what `func` raises, and BrokenProcessPool if a worker dies.
     """
     if workers < 1 or max_queue_size < 1:
@@ -76,7 +79,10 @@ def parallel_apply_generator(
                 running[executor.submit(run, item)] = index
             if not running:
                 return
-            done, _ = futures.wait(running, return_when=futures.FIRST_COMPLETED)
+            if ordered:
+                done = [next(iter(running))]  # the oldest: dicts keep the order
+            else:
+                done, _ = futures.wait(running, return_when=futures.FIRST_COMPLETED)
             for future in done:
                 yield running.pop(future), future.result()
     finally:
@@ -100,24 +106,14 @@ def parallel_apply(
     `parallel_apply_generator`.
     """
     results = parallel_apply_generator(
-        func, iterable, workers, max_queue_size, dummy, random_seeds
+        func, iterable, workers, max_queue_size, dummy, random_seeds, not unordered
     )
-    values = (d for _, d in results) if unordered else _in_order(results)
+    values = (value for _, value in results)
     if callback is None:
         return list(values)
     for value in values:
         callback(value)
     return None
-
-
-def _in_order(results: Iterable[tuple]) -> Iterator:
-    """Yield the values of (index, value) pairs by index."""
-    early, wanted = {}, 0
-    for index, value in results:
-        early[index] = value
-        while wanted in early:
-            yield early.pop(wanted)
-            wanted += 1
 
 
 def prefetch(iterable: Iterable, size: int) -> Iterator:

@@ -70,8 +70,8 @@ def main(argv=None):
     parser.add_argument("--min-count", type=int, default=2)
     parser.add_argument("--latin", type=int, default=600)
     args = parser.parse_args(argv)
-    lines = args.corpus.read_text(encoding="utf-8").split("\n")
-    tokens = build_vocab(lines, args.size, args.min_count, args.latin)
+    with open(args.corpus, encoding="utf-8", newline="\n") as lines:
+        tokens = build_vocab(lines, args.size, args.min_count, args.latin)
     args.out.write_text("\n".join(tokens) + "\n", encoding="utf-8")
     print(f"{len(tokens)} tokens -> {args.out}")
 

@@ -54,9 +54,9 @@ class Batches(PretrainingData):
 class Export(keras.callbacks.Callback):
     """Write the model after every epoch, complete or not at all."""
 
-    def __init__(self, transformer, args):
+    def __init__(self, transformer, tokenizer, args):
         super().__init__()
-        self.transformer, self.args = transformer, args
+        self.transformer, self.tokenizer, self.args = transformer, tokenizer, args
 
     def on_epoch_end(self, epoch, logs=None):
         _ = self.model  # fetches the weights on jax
@@ -64,7 +64,7 @@ class Export(keras.callbacks.Callback):
             self.args.out,
             format="hf",
             dtype=self.args.store,
-            vocab=self.args.vocab,
+            vocab=self.tokenizer,
             overwrite=True,
         )
 
@@ -98,10 +98,12 @@ def parse(argv):
     args.epoch = min(args.epoch, args.steps)
     if args.steps % args.epoch:
         parser.error(f"--steps {args.steps} are no multiple of --epoch {args.epoch}")
-    if not args.smoke and not (args.shards and args.vocab):
+    if not args.smoke and not (args.shards and (args.vocab or args.checkpoint)):
         parser.error("--shards and --vocab are required (or use --smoke)")
-    if args.config and args.checkpoint:
-        parser.error("--checkpoint has a config of its own: leave out --config")
+    if args.checkpoint and (args.config or args.vocab):
+        parser.error(
+            "--checkpoint has a config and a vocabulary: leave out --config and --vocab"
+        )
     return args
 
 
@@ -120,33 +122,16 @@ def smoke_settings(args, folder):
 
 def built(recipe, args, shards, sizes):
     """The Transformer: --checkpoint, --config, or the recipe's sizes."""
-    if args.checkpoint:
-        return pretrained(recipe, args, shards)
     config = {**recipe.sizes, **{k: v for k, v in sizes.items() if k in recipe.sizes}}
     if args.config:
         config = json.loads(args.config.read_text("utf-8"))
     config["vocab_size"] = shards.vocabulary.size
-    known = "model_type" in config or "model" in config
-    family = {} if known else {"model": recipe.family}
-    arguments = {**family, **recipe.model, "return_keras_model": False}
-    return checked(recipe, args, build_transformer_model(config, **arguments))
-
-
-def pretrained(recipe, args, shards):
-    """The Transformer of --checkpoint, with its weights."""
+    family = {"model": recipe.family}
+    if args.checkpoint or {"model_type", "model"} & set(config):
+        family = {}
     transformer = build_transformer_model(
-        args.checkpoint, **recipe.model, return_keras_model=False
+        args.checkpoint or config, **family, **recipe.model, return_keras_model=False
     )
-    if transformer.vocab_size != shards.vocabulary.size:
-        raise ValueError(
-            f"--checkpoint {args.checkpoint} has {transformer.vocab_size} tokens, the "
-            f"shards have {shards.vocabulary.size}: write the shards with its vocab.txt"
-        )
-    return checked(recipe, args, transformer)
-
-
-def checked(recipe, args, transformer):
-    """The Transformer, if it takes what the recipe makes."""
     if recipe.family != "t5_pegasus" and len(transformer.model.inputs) != 2:
         raise ValueError(
             f"--recipe {args.recipe} makes tokens and segments; this "
@@ -176,7 +161,7 @@ def run(args, sizes):
     if args.devices:
         keras.distribution.set_distribution(keras.distribution.DataParallel())
     recipe = RECIPES[args.recipe]
-    tokenizer = Tokenizer(str(args.vocab), do_lower_case=True)
+    tokenizer = Tokenizer(args.checkpoint or str(args.vocab), do_lower_case=True)
     shards = TokenShards(args.shards, tokenizer)
     heldout = args.heldout and TokenShards(args.heldout, tokenizer)
     data = Batches(recipe, shards, args)
@@ -184,14 +169,12 @@ def run(args, sizes):
     model = recipe.trainer(transformer)
     rate, steps = args.learning_rate, args.steps
     model.compile(make_optimizer(args.optimizer, steps, rate, args.accumulate))
-    print(
-        f"{shards.tokens} tokens, {len(data)} steps for each of them once", flush=True
-    )
+    print(f"{shards.tokens} tokens, {len(data)} steps to go over them", flush=True)
     curves = TensorBoardLog(args.out / "logs", every=min(50, args.epoch))
     callbacks = [speed_of(recipe, transformer, args)]
     if heldout:
         callbacks.append(held_out(recipe, heldout, args))
-    callbacks += [curves, Export(transformer, args)]
+    callbacks += [curves, Export(transformer, tokenizer, args)]
     folder = args.out / "training"
     callbacks.append(Checkpoint(folder, data=data, callbacks=[curves]))
     return model.fit(
