@@ -4,17 +4,19 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from pretraining_corpus import counting_shards, random_shards
+from pretraining_corpus import counting_shards, random_shards, vocabulary
 
 from bert4keras3.pretraining import (
     CausalLM,
     MaskedLM,
     NextSentence,
     PretrainingData,
+    ShardWriter,
     SpanCorruption,
     TokenShards,
     UniLM,
 )
+from bert4keras3.pretraining.shards import CONTINUES, DOCUMENT, SENTENCE, SPECIAL
 from bert4keras3.training import Checkpoint
 
 OBJECTIVES = [
@@ -96,8 +98,9 @@ def test_a_checkpoint_notes_the_step(shards, tmp_path):
     passes = data.recorded()
     expected = list(islice(data.forfit(), 40))[33:]
     again = PretrainingData(shards, UniLM(), 16, 32, seed=1)
+    batches = again.forfit()  # before the checkpoint is made, as in a call of fit
     again.recorded(passes.at(33))
-    for one, other in zip(again.forfit(), expected, strict=False):
+    for one, other in zip(batches, expected, strict=False):
         assert_equal(one, other)
     for changed, match in [
         (
@@ -110,6 +113,22 @@ def test_a_checkpoint_notes_the_step(shards, tmp_path):
         with pytest.raises(ValueError, match=match):
             changed.recorded(passes.at(33))
     assert Checkpoint(tmp_path, data=again).passes.settings == passes.settings
+
+
+def test_shards_written_anew_are_told(tmp_path):
+    """Of the same sizes, with the same tokens in another order."""
+    found = []
+    for seed, name in ((0, "a"), (0, "b"), (1, "c")):
+        text = np.random.default_rng(seed).permutation(np.arange(5, 205))
+        flags = np.full(201, CONTINUES)
+        flags[0], flags[-1] = DOCUMENT + SENTENCE, SPECIAL
+        with ShardWriter(tmp_path / name, vocabulary(300)) as writer:
+            writer.add(np.append(text, 3), flags)
+        found.append(PretrainingData(tmp_path / name, CausalLM(), 2, 16))
+    state = found[0].recorded().at(1)
+    found[1].recorded(state)
+    with pytest.raises(ValueError, match="content was"):
+        found[2].recorded(state)
 
 
 def test_mistakes_are_errors(shards):

@@ -103,6 +103,7 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         numbers = {name: float(value) for name, value in (logs or {}).items()}
         self.history.append([epoch, numbers])
+        self.trainer._left_out = 0
         self._order, self._native = random_state(), randomness.random_states()
         self._save(epoch + 1, 0)
 
@@ -194,7 +195,7 @@ class Checkpoint(keras.callbacks.Callback):
             set_random_state(self.saved["order"])
         names = sorted(name for name in self._arrays if name.startswith("epoch/"))
         randomness.set_random_states([self._arrays[name] for name in names])
-        self._left_out = self.saved["step"]
+        self._left_out = self.trainer._left_out = self.saved["step"]
         self.trained -= self._left_out
         if not self._left_out:
             self.saved = self._arrays = None

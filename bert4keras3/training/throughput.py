@@ -36,7 +36,11 @@ class Throughput(keras.callbacks.Callback):
             )
         self.tokens, self.flops, self.peak = tokens, flops, peak
         self.window = window
-        self.tokens_per_second = self.mfu = None
+        self.tokens_per_second = self.mfu = self._trainer = None
+
+    def set_model(self, model):
+        super().set_model(model)
+        self._trainer = model  # on jax self.model would fetch the weights
 
     def on_epoch_begin(self, epoch, logs=None):
         self._seconds = collections.deque(maxlen=self.window)
@@ -47,6 +51,9 @@ class Throughput(keras.callbacks.Callback):
             float(value)  # waits for the device
             break
         now, steps = time.perf_counter(), batch + 1 - self._steps
+        if batch < getattr(self._trainer, "_left_out", 0):  # by a Checkpoint: no step
+            self._last, self._steps = now, batch + 1
+            return
         self._seconds.append((now - self._last) / steps)
         self._last, self._steps = now, batch + 1
         self._tell(logs)

@@ -100,6 +100,11 @@ def parse(argv):
         parser.error(f"--steps {args.steps} are no multiple of --epoch {args.epoch}")
     if not args.smoke and not (args.shards and (args.vocab or args.checkpoint)):
         parser.error("--shards and --vocab are required (or use --smoke)")
+    if args.devices and keras.backend.backend() != "jax":
+        parser.error(
+            "--devices is of jax. See docs/scale.md for MirroredStrategy (tensorflow) "
+            "and DistributedDataParallel (torch)"
+        )
     if args.checkpoint and (args.config or args.vocab):
         parser.error(
             "--checkpoint has a config and a vocabulary: leave out --config and --vocab"
