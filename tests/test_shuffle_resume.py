@@ -41,13 +41,13 @@ def kill(corpus, event, ending, number):
 
 
 # Operations of the two passes, and of the end: those, then the least work left over.
-FAST = {("os.rename", "8-3.npy", 1): 3, ("open", ".done", 4): 6 + 3}
+FAST = {("os.rename", "8-3.cuts", 1): 3, ("open", ".done", 4): 6 + 3}
 SLOW = {
     ("os.rename", "manifest.json", 1): 0,
     ("os.rename", ".target.shuffle", 1): 0,
     ("os.rename", "manifest.json", 2): 0,
-    ("open", ".npy.tmp", 1): 0,
-    ("open", "blocks.npy", 1): 6,
+    ("open", ".cuts.tmp", 1): 0,
+    ("open", "blocks", 1): 6,
     ("open", "output", 3): 6 + 1,
     ("os.rename", "manifest.json", 3): 6 + 8,
     ("os.rename", "target", 1): 6 + 8,
@@ -86,7 +86,7 @@ def test_a_target_that_is_gone_is_made_again(corpus):
 
 
 def test_other_settings_do_not_go_on(corpus, capsys):
-    kill(corpus, "os.rename", "8-2.npy", 1)
+    kill(corpus, "os.rename", "8-2.cuts", 1)
     source, target = str(corpus / "source"), str(corpus / "target")
     other = {"seed": 7, "unit": "document"}
     with pytest.raises(ValueError, match="seed was 0, now 7; unit was 'line', now"):

@@ -102,7 +102,7 @@ class Scratch:
 
     def has_part(self, part: int) -> bool:
         """Whether a part is dealt."""
-        return (self.folder / f"{self.buckets}-{part}.npy").exists()
+        return (self.folder / f"{self.buckets}-{part}.cuts").exists()
 
     def has_bucket(self, bucket: int) -> bool:
         """Whether a bucket is in the output."""
