@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from bert4keras3.pretraining.shuffle_limits import limits_of, parse_memory
+from bert4keras3.pretraining.shuffle_lock import locked
 from bert4keras3.pretraining.shuffle_scratch import Scratch
 from bert4keras3.pretraining.shuffle_workers import Workers
 
@@ -69,6 +70,7 @@ def shuffle_corpus(
     Raises:
         ValueError: an argument is wrong, a record is larger than memory allows (the
             message names file and byte), or an unfinished shuffle has other settings.
+        BlockingIOError: another shuffle to `target` is running. Nothing is touched.
         OSError: a file cannot be read or written, or a worker died; what is done is
             kept, the same call goes on with it.
     """
@@ -79,14 +81,15 @@ def shuffle_corpus(
     limits = limits_of(parse_memory(memory), workers, size)
     settings = {"version": _VERSION, "seed": seed, "unit": unit, "part": PART}
     scratch = Scratch(target, {**settings, "sources": stats})
-    report = scratch.open(force, needed=2 * size + size // 8)
-    if report is None:
-        work = _Shuffle(scratch, limits, progress or (lambda done, total: None))
-        report = work.run(sources, seed, unit)
-        for source, stat in zip(sources, stats, strict=True):
-            if _stat(source) != stat:
-                raise ValueError(f"{source} was changed during the shuffle")
-        scratch.finish(report, force)
+    with locked(target):
+        report = scratch.open(force, needed=2 * size + size // 8)
+        if report is None:
+            work = _Shuffle(scratch, limits, progress or (lambda done, total: None))
+            report = work.run(sources, seed, unit)
+            for source, stat in zip(sources, stats, strict=True):
+                if _stat(source) != stat:
+                    raise ValueError(f"{source} was changed during the shuffle")
+            scratch.finish(report, force)
     return ShuffleReport(**report, seconds=time.monotonic() - began)
 
 

@@ -47,7 +47,8 @@ class Scratch:
         if not self.folder.is_dir():
             self._make(needed)
         for path in self.folder.glob("*.tmp"):
-            path.unlink()
+            # A worker of a run that was just killed may live on for a moment.
+            path.unlink(missing_ok=True)
         return None
 
     def refuse(self, force: bool) -> None:
