@@ -13,7 +13,8 @@ from pathlib import Path
 # By path: `import bert4keras3...` would load Keras in every worker. Not as a plain
 # script: its folder would come first on sys.path, before the standard library. Nor may
 # the folder one works in, which Python puts there for -c as "".
-# Ctrl-C reaches all processes of a terminal: it is this one that ends the workers.
+# Ctrl-C would reach all processes of a terminal's session: it is the calling one that
+# ends the workers. On Windows, which has no sessions, the signal is ignored.
 # One thread of linear algebra, which is not used, instead of one a core.
 _START = (
     "import sys; del sys.argv[0]; sys.path[:] = filter(None, sys.path); "
@@ -101,6 +102,7 @@ def _start():
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
 
 
