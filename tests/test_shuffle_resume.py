@@ -1,11 +1,9 @@
 """A killed shuffle goes on; others are told apart."""
 
 import os
-import random
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -133,18 +131,3 @@ def test_the_command_starts_without_keras(corpus):
     assert "numpy" in loaded and "bert4keras3.pretraining.shuffle" in loaded
     roots = {name.split(".")[0] for name in loaded}
     assert not roots & {"keras", "jax", "tensorflow", "torch"}
-
-
-@pytest.mark.slow
-def test_killed_at_ten_moments(tmp_path):
-    source, target = tmp_path / "source", tmp_path / "target"
-    source.write_bytes(b"".join(b"%d some text\n" % i for i in range(4_000_000)))
-    shuffle_corpus(source, tmp_path / "whole", workers=0)
-    command = [sys.executable, "-m", "bert4keras3", "shuffle", source, target]
-    for _ in range(10):
-        process = subprocess.Popen([*command, "--workers", "2"], env=ENVIRONMENT)
-        time.sleep(random.uniform(0.05, 1))
-        process.kill()
-        process.wait()
-    subprocess.run([*command, "--force"], env=ENVIRONMENT, check=True)
-    assert target.read_bytes() == (tmp_path / "whole").read_bytes()
