@@ -25,6 +25,7 @@ import numpy as np
 
 SLICE = 1 << 20  # bytes copied at a time: small enough for a CPU's cache
 _WINDOW = 1 << 17  # bytes searched for ends of lines at a time
+_BUFFER = 1 << 16  # for what a bucket has in a block, often less than a page
 _BLOCKS = 1 << 12  # whose cuts are held at a time
 _LF, _CR = 10, 13
 
@@ -42,7 +43,7 @@ def deal(folder, part, buckets, source, start, stop, unit, seed, block, records)
     draws = np.random.Philox(key=np.array([seed, part], np.uint64))
     with (
         open(source, "rb", buffering=0) as file,
-        open(temporary, "wb", buffering=SLICE) as scratch,
+        open(temporary, "wb", buffering=_BUFFER) as scratch,
         open(index, "wb") as cuts,
     ):
         file.seek(start)
@@ -65,6 +66,7 @@ def _deal_block(scratch, keys, buckets, data, starts, lengths):
     cuts[1:, 1] = np.cumsum(lengths)[cuts[1:, 0] - 1]
     cuts[cuts[:, 0] == 0, 1] = 0
     keys, sizes = memoryview(keys[order]), memoryview(lengths.astype(np.uint32))
+    del bucket, order  # as much again as what is still needed
     pieces, piece = _permuted(data, starts, lengths), b""
     for (i, begin), (j, end) in pairwise(cuts.tolist()):
         # Side by side, so that pass 2 finds them in one place of the disk.
