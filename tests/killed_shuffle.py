@@ -1,15 +1,16 @@
 """Shuffle, and kill this process before the N-th of some file operations.
 
-    killed_shuffle.py EVENT ENDING N PART SOURCE TARGET
+    killed_shuffle.py EVENT ENDING N PART SOURCE TARGET [WORKERS]
 
-EVENT is Python's name of the operation (audit events), ENDING that of its path.
+EVENT is Python's name of the operation (audit events), ENDING that of its path; with
+N = 0 nothing is killed. Tells how many steps were reused.
 """
 
 import os
 import signal
 import sys
 
-event, ending, number, part, source, target = sys.argv[1:]
+event, ending, number, part, source, target, *workers = sys.argv[1:]
 left = int(number)
 
 
@@ -28,4 +29,6 @@ if __name__ == "__main__":
 
     shuffle.PART = int(part)
     sys.addaudithook(watch)
-    shuffle.shuffle_corpus(source, target, workers=0)
+    count = int(workers[0]) if workers else 0
+    report = shuffle.shuffle_corpus(source, target, workers=count)
+    print(report.reused)

@@ -5,19 +5,17 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
+from bert4keras3.pretraining.shuffle_limits import limits_of, parse_memory
+from bert4keras3.pretraining.shuffle_lock import locked
 from bert4keras3.pretraining.shuffle_scratch import Scratch
 from bert4keras3.pretraining.shuffle_workers import Workers
 
 PART = 64 << 20  # bytes of a source that are dealt as one; keys depend on it
-_VERSION = 1  # of the draws and of the scratch files
-_COMMAND = 16_000_000  # memory of the calling command itself: Python without numpy
-_WORKER = 28_000_000  # memory of a worker before it holds anything: Python and numpy
-_SPARE = 6_000_000  # of a worker: slices in flight
-_LEAST = 32_000_000  # memory for data that makes a worker worth while
+_VERSION = 2  # of the draws and of the scratch files
 _RECORD_COST = 64  # bytes a record takes besides its own, in the second pass
-_LINE_COST = 96  # bytes a line takes besides its own, in the first pass
 _LEAST_BUCKETS, _MOST_BUCKETS = 8, 1 << 16
 _WINDOW = 1 << 16
 
@@ -30,16 +28,6 @@ class ShuffleReport:
     bytes: int  # of the target
     seconds: float  # of this run
     reused: int  # parts and buckets that an interrupted run had finished
-
-
-@dataclass(frozen=True)
-class _Limits:
-    """Bytes and lines that a worker holds, by the memory it may take."""
-
-    workers: int
-    block: int  # bytes of a source in pass 1, hence of a record
-    records: int  # lines in pass 1
-    bucket: int  # bytes of a bucket with its arrays in pass 2
 
 
 def shuffle_corpus(
@@ -70,8 +58,8 @@ def shuffle_corpus(
             together; of a process that calls this function, its own comes on top. A
             record may have a quarter of what is left to a worker (23 MB with 256MB and
             two workers).
-        workers: processes, default one a core that memory allows; 0: none, the work is
-            done in this process.
+        workers: processes, default one a core that memory allows, the fewer the larger
+            the sources are; 0: none, the work is done in this process.
         unit: "line", each ended by "\\n" ("\\r" before it is part of the line; empty
             lines are records too, a last line without end gets one), or "document":
             lines up to a blank one, which goes with them; further blank lines are
@@ -82,61 +70,27 @@ def shuffle_corpus(
     Raises:
         ValueError: an argument is wrong, a record is larger than memory allows (the
             message names file and byte), or an unfinished shuffle has other settings.
+        BlockingIOError: another shuffle to `target` is running. Nothing is touched.
         OSError: a file cannot be read or written, or a worker died; what is done is
             kept, the same call goes on with it.
     """
     began = time.monotonic()
     sources, target = _checked(sources, target, seed, unit)
-    limits = _limits(parse_memory(memory), workers)
     stats = [_stat(source) for source in sources]
+    size = sum(stat[1] for stat in stats)
+    limits = limits_of(parse_memory(memory), workers, size)
     settings = {"version": _VERSION, "seed": seed, "unit": unit, "part": PART}
     scratch = Scratch(target, {**settings, "sources": stats})
-    size = sum(stat[1] for stat in stats)
-    report = scratch.open(force, needed=2 * size + size // 8)
-    if report is None:
-        work = _Shuffle(scratch, limits, progress or (lambda done, total: None))
-        report = work.run(sources, seed, unit)
-        for source, stat in zip(sources, stats, strict=True):
-            if _stat(source) != stat:
-                raise ValueError(f"{source} was changed during the shuffle")
-        scratch.finish(report, force)
+    with locked(target):
+        report = scratch.open(force, needed=2 * size + size // 8)
+        if report is None:
+            work = _Shuffle(scratch, limits, progress or (lambda done, total: None))
+            report = work.run(sources, seed, unit)
+            for source, stat in zip(sources, stats, strict=True):
+                if _stat(source) != stat:
+                    raise ValueError(f"{source} was changed during the shuffle")
+            scratch.finish(report, force)
     return ShuffleReport(**report, seconds=time.monotonic() - began)
-
-
-def parse_memory(memory: int | str) -> int:
-    """Return bytes of an int or of text such as "256MB" (10^6) or "256MiB" (2^20).
-
-    Raises ValueError for anything else.
-    """
-    found = re.fullmatch(r"(\d+)\s*(?:([KMGT])(I?)B)?", str(memory).strip().upper())
-    if isinstance(memory, bool) or not found:
-        raise ValueError(f'memory: expected bytes or "256MB", received {memory!r}')
-    power = " KMGT".index(found[2] or " ")
-    return int(found[1]) * (1024 if found[3] else 1000) ** power
-
-
-def _limits(memory, workers):
-    if workers is None:
-        fitting = (memory - _COMMAND) // (_WORKER + _LEAST)
-        workers = max(1, min(len(_cores()), fitting))
-    if not isinstance(workers, int) or workers < 0:
-        raise ValueError(f"workers: expected an integer from 0, received {workers!r}")
-    fixed = _COMMAND + workers * _WORKER if workers else 0
-    each = (memory - fixed) // max(workers, 1)
-    if each < _LEAST // 3:
-        least = (fixed + max(workers, 1) * _LEAST // 3) // 1_000_000 + 1
-        raise ValueError(
-            f"memory: {max(workers, 1)} workers need {least}MB at least, received "
-            f"{memory:,} bytes"
-        )
-    block = min(each // 4, 64 << 20)
-    return _Limits(workers, block, each // 4 // _LINE_COST, each - _SPARE)
-
-
-def _cores():
-    if hasattr(os, "sched_getaffinity"):
-        return os.sched_getaffinity(0)
-    return range(os.cpu_count() or 1)
 
 
 def _checked(sources, target, seed, unit):
@@ -207,13 +161,11 @@ class _Shuffle:
             common = {"do": "deal", "folder": str(self.scratch.folder)}
             common |= {"buckets": buckets, "seed": seed, "unit": unit}
             common |= {"block": self.limits.block, "records": self.limits.records}
-            jobs = []
-            for number, (source, start, stop) in enumerate(parts):
-                place = {"source": str(source), "start": start, "stop": stop}
-                if self.scratch.has_part(number):
-                    self._step(stop - start, reused=True)
-                else:
-                    jobs.append({**common, "part": number, **place})
+            jobs = (
+                {**common, "part": n, "source": str(source), "start": a, "stop": b}
+                for n, (source, a, b) in enumerate(parts)
+                if not self._skip(self.scratch.has_part(n), b - a)
+            )
             for job, _ in pool.run(jobs):
                 self._step(job["stop"] - job["start"])
             tally = self._tally(pool, len(parts))
@@ -223,7 +175,7 @@ class _Shuffle:
 
     def _tally(self, pool, parts):
         job = {"do": "tally", "folder": str(self.scratch.folder), "parts": parts}
-        job["record_cost"] = _RECORD_COST
+        job |= {"record_cost": _RECORD_COST, "room": self.limits.bucket}
         ((_, tally),) = pool.run([{**job, "buckets": self.scratch.buckets}])
         return tally
 
@@ -232,18 +184,23 @@ class _Shuffle:
         buckets, offsets = self.scratch.buckets, tally["offsets"]
         self.scratch.size_output(tally["bytes"])
         job = {"do": "gather", "folder": str(self.scratch.folder), "buckets": buckets}
-        jobs = []
-        for bucket in range(buckets):
-            if self.scratch.has_bucket(bucket):
-                self._step(offsets[bucket + 1] - offsets[bucket], reused=True)
-            else:
-                jobs.append({**job, "bucket": bucket, "offset": offsets[bucket]})
+        jobs = (
+            {**job, "bucket": bucket, "offset": start}
+            for bucket, (start, end) in enumerate(pairwise(offsets))
+            if not self._skip(self.scratch.has_bucket(bucket), end - start)
+        )
         for one, _ in pool.run(jobs):
             self._step(offsets[one["bucket"] + 1] - offsets[one["bucket"]])
 
-    def _step(self, size, reused=False):
+    def _skip(self, done, size):
+        """Whether a step of `size` is `done` by an earlier run; counts it if so."""
+        if done:
+            self.reused += 1
+            self._step(size)
+        return done
+
+    def _step(self, size):
         self.done += size
-        self.reused += reused
         self.progress(max(min(self.done, self.total - 1), 0), self.total)
 
 

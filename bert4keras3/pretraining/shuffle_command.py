@@ -7,6 +7,10 @@ from pathlib import Path
 from bert4keras3.pretraining.shuffle import shuffle_corpus
 from bert4keras3.pretraining.shuffle_scratch import folder_of
 
+_HINT = "to go on, give the same command again"
+# Of the target, of another run, of the sources: the same command would meet them again.
+_LASTING = (FileExistsError, BlockingIOError, FileNotFoundError)
+
 
 def add_command(commands) -> None:
     """Add `shuffle` to the subparsers of `bert4keras3`."""
@@ -35,7 +39,10 @@ def add_command(commands) -> None:
 
 
 def main(arguments=None) -> int:
-    """Run `bert4keras3 shuffle ...`; as `cli.main`, but nothing imports Keras."""
+    """Run `bert4keras3 shuffle ...`; as `cli.main`, but nothing imports Keras.
+
+    Returns the exit status: 0, 1 after an error, 130 after Ctrl-C.
+    """
     parser = argparse.ArgumentParser(prog="bert4keras3")
     add_command(parser.add_subparsers(required=True, metavar="COMMAND"))
     options = parser.parse_args(arguments)
@@ -44,6 +51,8 @@ def main(arguments=None) -> int:
     except (ValueError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        return 130  # what shells expect: 128 and the number of the signal
     return 0
 
 
@@ -54,15 +63,30 @@ def run(options) -> None:
         report = shuffle_corpus(
             **{name: getattr(options, name) for name in names}, progress=_progress
         )
-    except (OSError, KeyboardInterrupt):
-        if folder_of(Path(options.target)).exists():
-            sys.stderr.write("\nto go on, give the same command again\n")
+    except _LASTING:
+        raise
+    except OSError:
+        if _is_begun(options):
+            _say(_HINT)
+        raise
+    except KeyboardInterrupt:
+        _say(f"interrupted: {_HINT}" if _is_begun(options) else "interrupted")
         raise
     again = f", {report.reused} steps done before" if report.reused else ""
     sys.stdout.write(
         f"{report.records:,} records, {report.bytes:,} bytes in {report.seconds:.1f} s"
         f"{again} -> {options.target}\n"
     )
+
+
+def _is_begun(options):
+    """Whether there is something that the same command goes on with."""
+    return (folder_of(Path(options.target)) / "manifest.json").exists()
+
+
+def _say(line):
+    bar = "\n" if sys.stderr.isatty() else ""  # which stands on the line
+    sys.stderr.write(f"{bar}{line}\n")
 
 
 def _progress(done, total):

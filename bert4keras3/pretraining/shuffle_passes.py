@@ -1,32 +1,32 @@
-"""The two passes of `shuffle_corpus`, and the worker process that runs them.
+"""The two passes of `shuffle_corpus`.
 
-A worker is started from this file's path and not from the package's name: it needs
-numpy alone, and importing the package would bring Keras and a backend with it. So this
-file imports nothing of the package.
+A worker loads this file from its path and not by the package's name: it needs numpy
+alone, and importing the package would bring Keras and a backend with it. So this file
+imports nothing of the package.
 
 Files of the scratch folder, for K buckets, part P and bucket B:
 
-    K-P.data    blocks of dealt records. A block: keys (n,) uint64, lengths (n,) uint32,
-                the records' bytes; each ordered by bucket
-    K-P.npy     (blocks, 2, K+1) int64: where the buckets of each block begin, counted
-                in records and in bytes. The last to appear: the part is done
-    blocks.npy  (blocks, 3) int64 over all parts: part, first byte, records
-    cuts.npy    (K+1, blocks, 2) int64: the starts of all parts, bucket by bucket
+    K-P.data    blocks of dealt records. A block: for bucket after bucket, what it has
+                of that bucket: keys (n,) uint64, lengths (n,) uint32, the records
+    K-P.cuts    (blocks, K+1, 2) uint32: where the buckets of each block begin, counted
+                in records and in their bytes. The last to appear: the part is done
+    blocks      (blocks, 2) int64 over all parts: part, first byte
+    cuts        (K+1, blocks, 2) uint32: the cuts of all parts, bucket by bucket
     output      what becomes the target
     K-B.done    empty: the bucket is in the output
 """
 
-import json
 import os
-import queue
-import sys
-import threading
+from itertools import chain, groupby, pairwise
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
 
 SLICE = 1 << 20  # bytes copied at a time: small enough for a CPU's cache
 _WINDOW = 1 << 17  # bytes searched for ends of lines at a time
+_BUFFER = 1 << 16  # for what a bucket has in a block, often less than a page
+_BLOCKS = 1 << 12  # whose cuts are held at a time
 _LF, _CR = 10, 13
 
 
@@ -39,36 +39,45 @@ def deal(folder, part, buckets, source, start, stop, unit, seed, block, records)
     """
     path = Path(folder, f"{buckets}-{part}.data")
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    index = temporary.with_suffix(".cuts.tmp")
     draws = np.random.Philox(key=np.array([seed, part], np.uint64))
-    cuts = [np.zeros((0, 2, buckets + 1), np.int64)]
-    with open(source, "rb", buffering=0) as file, open(temporary, "wb") as scratch:
+    with (
+        open(source, "rb", buffering=0) as file,
+        open(temporary, "wb", buffering=_BUFFER) as scratch,
+        open(index, "wb") as cuts,
+    ):
         file.seek(start)
         for data, starts, lengths in _blocks(file, stop, unit, block, records):
             keys = draws.random_raw(len(starts))
-            cuts.append(_deal_block(scratch, keys, buckets, data, starts, lengths))
-    index = temporary.with_suffix(".npy.tmp")
-    with open(index, "wb") as file:
-        np.save(file, np.concatenate(cuts))
+            cuts.write(_deal_block(scratch, keys, buckets, data, starts, lengths))
     os.replace(temporary, path)
-    os.replace(index, path.with_suffix(".npy"))
+    os.replace(index, path.with_suffix(".cuts"))
 
 
 def _deal_block(scratch, keys, buckets, data, starts, lengths):
-    """Write one block; returns where its buckets begin, (1, 2, K+1)."""
+    """Write one block; returns where its buckets begin, (K+1, 2)."""
     # Monotonic in the key: to sort within buckets is to sort the whole.
     bucket = ((keys >> np.uint64(32)) * np.uint64(buckets)) >> np.uint64(32)
     order = np.argsort(bucket.astype(np.uint16), kind="stable")
     counts = np.bincount(bucket.astype(np.intp), minlength=buckets)
     starts, lengths = starts[order], lengths[order]
-    scratch.write(keys[order])
-    scratch.write(lengths.astype(np.uint32))
-    for piece in _permuted(data, starts, lengths):
-        scratch.write(piece)
-    cuts = np.zeros((1, 2, buckets + 1), np.int64)
-    np.cumsum(counts, out=cuts[0, 0, 1:])
-    cuts[0, 1, 1:] = np.cumsum(lengths)[cuts[0, 0, 1:] - 1]
-    cuts[0, 1, cuts[0, 0] == 0] = 0
-    return cuts
+    cuts = np.zeros((buckets + 1, 2), np.int64)
+    np.cumsum(counts, out=cuts[1:, 0])
+    cuts[1:, 1] = np.cumsum(lengths)[cuts[1:, 0] - 1]
+    cuts[cuts[:, 0] == 0, 1] = 0
+    keys, sizes = memoryview(keys[order]), memoryview(lengths.astype(np.uint32))
+    del bucket, order  # as much again as what is still needed
+    pieces, piece = _permuted(data, starts, lengths), b""
+    for (i, begin), (j, end) in pairwise(cuts.tolist()):
+        # Side by side, so that pass 2 finds them in one place of the disk.
+        scratch.write(keys[i:j])
+        scratch.write(sizes[i:j])
+        while begin < end:
+            piece = piece or memoryview(next(pieces))
+            now = piece[: end - begin]
+            scratch.write(now)
+            begin, piece = begin + len(now), piece[len(now) :]
+    return cuts.astype(np.uint32)
 
 
 def _blocks(file, stop, unit, block, records):
@@ -146,11 +155,14 @@ def _permuted(data, starts, lengths):
     while begin < len(starts):
         end = max(int(np.searchsorted(ends, base + SLICE, "right")), begin + 1)
         size = int(ends[end - 1]) - base
-        out = np.empty(size, np.uint8)
-        part = slice(begin, end)
-        to = ends[part] - lengths[part] - base
-        _copy_records(out, to, data, starts[part], lengths[part])
-        yield out
+        if size > SLICE:  # one record, for which memory holds no second copy
+            yield data[starts[begin] : starts[begin] + size]
+        else:
+            out = np.empty(size, np.uint8)
+            part = slice(begin, end)
+            to = ends[part] - lengths[part] - base
+            _copy_records(out, to, data, starts[part], lengths[part])
+            yield out
         begin, base = end, base + size
 
 
@@ -177,32 +189,6 @@ def _items(data, size):
     return np.ndarray((count,), f"V{size}", data, strides=(1,))
 
 
-def tally(folder, parts, buckets, record_cost):
-    """Collect the indices of all parts; returns the sizes of the buckets.
-
-    "records" and "bytes" of the whole, "offsets" (K+1 of them) in the output and the
-    "heaviest" memory that a bucket needs; record_cost: that of a record beside its
-    bytes.
-    """
-    blocks, cuts = [], []
-    for part in range(parts):
-        base = 0
-        for cut in np.load(Path(folder, f"{buckets}-{part}.npy")):
-            blocks.append((part, base, cut[0, -1]))
-            cuts.append(cut)
-            base += 12 * int(cut[0, -1]) + int(cut[1, -1])
-        size = os.path.getsize(Path(folder, f"{buckets}-{part}.data"))
-        if size != base:
-            raise OSError(f"{buckets}-{part}.data has {size} bytes, expected {base}")
-    np.save(Path(folder, "blocks.npy"), np.array(blocks, np.int64).reshape(-1, 3))
-    cuts = np.array(cuts, np.int64).reshape(-1, 2, buckets + 1).transpose(2, 0, 1)
-    np.save(Path(folder, "cuts.npy"), np.ascontiguousarray(cuts))
-    records, offsets = cuts.sum(axis=1).T
-    heaviest = int(np.max(np.diff(offsets) + record_cost * np.diff(records)))
-    sums = {"records": int(records[-1]), "bytes": int(offsets[-1])}
-    return {**sums, "offsets": offsets.tolist(), "heaviest": heaviest}
-
-
 def gather(folder, buckets, bucket, offset):
     """Pass 2: sort one bucket by its keys and write it at its place of the output."""
     keys, lengths, data = _load_bucket(folder, buckets, bucket)
@@ -224,32 +210,47 @@ def gather(folder, buckets, bucket, offset):
 
 def _load_bucket(folder, buckets, bucket):
     """Keys (n,) uint64, lengths (n,) int64 and bytes of one bucket, as they lie."""
-    blocks = np.load(Path(folder, "blocks.npy"))
-    cuts = np.load(Path(folder, "cuts.npy"), mmap_mode="r")
-    begins, ends = np.array(cuts[bucket]), np.array(cuts[bucket + 1])
-    count, size = (int(total) for total in (ends - begins).sum(axis=0))
-    keys, lengths = np.empty(count, np.uint64), np.empty(count, np.uint32)
-    data, opened, n, m = np.empty(size, np.uint8), None, 0, 0
-    for (part, base, total), (i, a), (j, b) in zip(blocks, begins, ends, strict=True):
-        if opened is None or opened[0] != part:
-            if opened:
-                opened[1].close()
-            path = Path(folder, f"{buckets}-{part}.data")
-            opened = part, open(path, "rb", buffering=0)
-        file, more = opened[1], int(j - i)
-        _fill(file, keys[n : n + more], base + 8 * i)
-        _fill(file, lengths[n : n + more], base + 8 * total + 4 * i)
-        _fill(file, data[m : m + int(b - a)], base + 12 * total + a)
-        n, m = n + more, m + int(b - a)
-    if opened:
-        opened[1].close()
+    sums = (extents[:, 2:].sum(axis=0) for extents in _extents(folder, bucket))
+    records, size = sum(sums, np.zeros(2, np.int64)).tolist()
+    keys, lengths = np.empty(records, np.uint64), np.empty(records, np.uint32)
+    data, n, m = np.empty(size, np.uint8), 0, 0
+    found = chain.from_iterable(
+        extents[extents[:, 2] > 0].tolist() for extents in _extents(folder, bucket)
+    )
+    for part, extents in groupby(found, itemgetter(0)):
+        path = Path(folder, f"{buckets}-{part}.data")
+        with open(path, "rb", buffering=0) as file:
+            for _, place, records, size in extents:
+                file.seek(place)
+                _fill(file, keys[n : n + records])
+                _fill(file, lengths[n : n + records])
+                _fill(file, data[m : m + size])
+                n, m = n + records, m + size
     return keys, lengths.astype(np.int64), data
 
 
-def _fill(file, array, position=None):
-    """Read `array` full, from `position` on or from where the file stands."""
-    if position is not None:
-        file.seek(int(position))
+def _extents(folder, bucket):
+    """Yield (blocks, 4): part, first byte, records and their bytes of the bucket.
+
+    Of all blocks, but not at once: of a corpus of terabytes they are millions.
+    """
+    blocks, cuts = Path(folder, "blocks"), Path(folder, "cuts")
+    total = os.path.getsize(blocks) // 16
+    for first in range(0, total, _BLOCKS):
+        size = 2 * min(_BLOCKS, total - first)
+        found = np.fromfile(blocks, np.int64, size, offset=16 * first).reshape(-1, 2)
+        begins, ends = (
+            np.fromfile(cuts, np.uint32, size, offset=8 * (row * total + first))
+            .reshape(-1, 2)
+            .astype(np.int64)
+            for row in (bucket, bucket + 1)
+        )
+        found[:, 1] += 12 * begins[:, 0] + begins[:, 1]
+        yield np.concatenate([found, ends - begins], axis=1)
+
+
+def _fill(file, array):
+    """Read `array` full, from where the file stands."""
     view = memoryview(array).cast("B") if len(array) else b""
     while len(view):
         count = file.readinto(view)
@@ -258,35 +259,4 @@ def _fill(file, array, position=None):
         view = view[count:]
 
 
-PASSES = {"deal": deal, "tally": tally, "gather": gather}
-
-
-def answer(job):
-    """Run one job {"do": name, ...}; returns {"result": ...} or {"error": ...}."""
-    job = dict(job)
-    try:
-        return {"result": PASSES[job.pop("do")](**job)}
-    except OSError as error:
-        return {"error": str(error), "kind": "OSError"}
-    except ValueError as error:
-        return {"error": str(error), "kind": "ValueError"}
-
-
-def main():
-    """Answer jobs, one JSON line each, until standard input ends."""
-    jobs = queue.SimpleQueue()
-    threading.Thread(target=_receive, args=(jobs,), daemon=True).start()
-    while True:
-        sys.stdout.write(json.dumps(answer(json.loads(jobs.get()))) + "\n")
-        sys.stdout.flush()
-
-
-def _receive(jobs):
-    for line in sys.stdin:
-        jobs.put(line)
-    # Nobody is left to ask or to answer, and another run may already go on.
-    os._exit(0)
-
-
-if __name__ == "__main__":
-    main()
+PASSES = {"deal": deal, "gather": gather}

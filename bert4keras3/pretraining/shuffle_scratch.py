@@ -47,7 +47,8 @@ class Scratch:
         if not self.folder.is_dir():
             self._make(needed)
         for path in self.folder.glob("*.tmp"):
-            path.unlink()
+            # A worker of a run that was just killed may live on for a moment.
+            path.unlink(missing_ok=True)
         return None
 
     def refuse(self, force: bool) -> None:
@@ -102,7 +103,7 @@ class Scratch:
 
     def has_part(self, part: int) -> bool:
         """Whether a part is dealt."""
-        return (self.folder / f"{self.buckets}-{part}.npy").exists()
+        return (self.folder / f"{self.buckets}-{part}.cuts").exists()
 
     def has_bucket(self, bucket: int) -> bool:
         """Whether a bucket is in the output."""

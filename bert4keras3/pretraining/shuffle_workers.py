@@ -4,23 +4,30 @@ import json
 import queue
 import subprocess
 import sys
+from collections.abc import Iterable
 from concurrent import futures
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 # By path: `import bert4keras3...` would load Keras in every worker. Not as a plain
-# script: its folder would come first on sys.path, before the standard library.
+# script: its folder would come first on sys.path, before the standard library. Nor may
+# the folder one works in, which Python puts there for -c as "".
+# Ctrl-C would reach all processes of a terminal's session: it is the calling one that
+# ends the workers. On Windows, which has no sessions, the signal is ignored.
 # One thread of linear algebra, which is not used, instead of one a core.
 _START = (
-    "import os, runpy, sys; os.environ['OPENBLAS_NUM_THREADS'] = '1'; "
-    "runpy.run_path(sys.argv[1], run_name='__main__')"
+    "import sys; del sys.argv[0]; sys.path[:] = filter(None, sys.path); "
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    "import os, runpy; os.environ['OPENBLAS_NUM_THREADS'] = '1'; "
+    "runpy.run_path(sys.argv[0], run_name='__main__')"
 )
-_PASSES = Path(__file__).with_name("shuffle_passes.py")
+_PASSES = ("shuffle_passes.py", "shuffle_tally.py")
 _KINDS = {"ValueError": ValueError, "OSError": OSError}
 
 
 class Workers:
-    """`count` processes that run the jobs of shuffle_passes.py; with 0 this one does.
+    """`count` processes that run the jobs of _PASSES; with 0 this process does.
 
     A context manager: at its end, by an error or not, no process is left.
     """
@@ -43,23 +50,29 @@ class Workers:
                 process.stdin.close()
             process.stdout.close()
 
-    def run(self, jobs: list):
+    def run(self, jobs: Iterable):
         """Yield (job, its result) as jobs end, in any order.
 
+        `jobs` are taken as they are needed: those of a large corpus are many.
         Raises ValueError or OSError as the job did, and ChildProcessError (an OSError)
         if a worker died.
         """
         if not self._processes:
-            from bert4keras3.pretraining import shuffle_passes
-
-            for job in jobs:
-                yield job, _result(shuffle_passes.answer(job))
+            yield from _run_here(jobs)
             return
-        threads = futures.ThreadPoolExecutor(len(self._processes))
+        jobs, count = iter(jobs), len(self._processes)
+        threads = futures.ThreadPoolExecutor(count)
         try:
-            asked = {threads.submit(self._ask, job): job for job in jobs}
-            for done in futures.as_completed(asked):
-                yield asked[done], _result(done.result())
+            asked = {}
+            while True:
+                # One more for each worker, which begins it while an answer is read.
+                for job in islice(jobs, 2 * count - len(asked)):
+                    asked[threads.submit(self._ask, job)] = job
+                if not asked:
+                    return
+                done, _ = futures.wait(asked, return_when=futures.FIRST_COMPLETED)
+                for one in done:
+                    yield asked.pop(one), _result(one.result())
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
 
@@ -82,12 +95,24 @@ class Workers:
 
 
 def _start():
+    folder = Path(__file__).parent
+    files = [folder / name for name in ("shuffle_process.py", *_PASSES)]
     return subprocess.Popen(
-        [sys.executable, "-c", _START, str(_PASSES)],
+        [sys.executable, "-c", _START, *map(str, files)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
+
+
+def _run_here(jobs):
+    # Here and not above: the calling command is to do without numpy.
+    from bert4keras3.pretraining import shuffle_passes, shuffle_process, shuffle_tally
+
+    passes = shuffle_passes.PASSES | shuffle_tally.PASSES
+    for job in jobs:
+        yield job, _result(shuffle_process.answer(passes, job))
 
 
 def _result(answer):
