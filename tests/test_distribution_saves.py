@@ -24,3 +24,19 @@ def test_two_processes_resume_where_they_were_cut_off(mode, tmp_path):
         np.testing.assert_allclose(second[name], first[name], atol=1e-5)
     kept = sorted(path.name for path in (tmp_path / "resumed").iterdir())
     assert kept == ["step-000000022.safetensors", "step-000000024.safetensors"]
+
+
+@slow
+def test_two_processes_save_and_fail_together(tmp_path):
+    run_processes("distributed_saves.py", 2, tmp_path, tmp_path)
+    for number in range(2):
+        found = np.load(tmp_path / f"{number}.npz")
+        saved, damaged, *adapter = found["errors"]
+        assert saved.startswith("ValueError: ") and "overwrite=True" in saved
+        assert damaged.startswith("CheckpointError: ")
+        assert adapter[0] == "none" and adapter[1].startswith("CheckpointError: ")
+        assert found["changed"] == found["left"] == 0 < found["cut"]
+        trained = [name for name in found.files if name.startswith("trained/")]
+        for name in trained:
+            loaded = found[name.replace("trained", "loaded")]
+            np.testing.assert_array_equal(loaded, found[name])

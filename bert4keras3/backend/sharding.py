@@ -42,6 +42,12 @@ def is_elsewhere(variable):
     return len(set(map(str, here))) < len(set(map(str, everywhere)))
 
 
+def spans_processes(variables):
+    """Whether any of the variables lies on devices of several processes."""
+    found = map(sharding_of, variables)
+    return any(one is not None and not one.is_fully_addressable for one in found)
+
+
 def distributed(array, variable):
     """A jax array laid out as the variable, from a numpy array.
 
@@ -113,6 +119,27 @@ def own_parts(value):
     if is_readable(value):
         return [ops.convert_to_numpy(value)]
     return [np.asarray(one.data) for one in value.addressable_shards]
+
+
+@contextlib.contextmanager
+def alone(variables, arrays):
+    """A block in which this process saves without the others.
+
+    Its variables hold numpy arrays, on no device, to be read and not assigned. There is
+    no distribution: Keras makes an optimizer to compare with, whose numbers it would
+    lay out together with the other processes. A `StatelessScope` forbids that.
+    """
+    distribution = keras.distribution.distribution()
+    kept = [one._value for one in variables]
+    try:
+        keras.distribution.set_distribution(None)
+        for variable, array in zip(variables, arrays, strict=True):
+            variable._value = array
+        yield
+    finally:
+        for variable, value in zip(variables, kept, strict=True):
+            variable._value = value
+        keras.distribution.set_distribution(distribution)
 
 
 def from_all(value):

@@ -8,7 +8,14 @@ import numpy as np
 
 from bert4keras3.backend import randomness
 from bert4keras3.backend.assigning import assign_all
-from bert4keras3.backend.sharding import own_parts, whole
+from bert4keras3.backend.sharding import (
+    alone,
+    by_first,
+    is_readable,
+    own_parts,
+    process,
+    whole,
+)
 
 
 def variables_of(model, metrics=True):
@@ -53,6 +60,28 @@ def write_state(model, arrays, metrics=True):
     assign_all([variables[name] for name in names], [arrays[name] for name in names])
     states = [arrays[name] for name in sorted(arrays) if name.startswith("random/")]
     randomness.set_random_states(states)
+
+
+def save_weights(model, path):
+    """`model.save_weights`, also of weights that are cut over several processes.
+
+    All processes call it; the first one writes, and all return once the file is there.
+    """
+    if process()[1] == 1:
+        model.save_weights(path, overwrite=True)
+        return
+    parts = [v for v in variables_of(model).values() if not is_readable(v.value)]
+    values = []
+    for variable in parts:
+        value = whole(variable.value)
+        if not process()[0]:
+            values.append(value)
+
+    def write():
+        with alone(parts, values):
+            model.save_weights(path, overwrite=True)
+
+    by_first(write)
 
 
 def check_state(variables, arrays):
