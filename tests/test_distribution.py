@@ -1,8 +1,6 @@
 """Several devices, or processes, learn what one learns; each loads its own part."""
 
 import json
-import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +8,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from process_runs import ENVIRONMENT, HERE, run_processes
 from tiny_models import CONFIG
 
 from bert4keras3.checkpoints.formats import open_checkpoint
 from bert4keras3.models import build_transformer_model
 
-HERE = Path(__file__).resolve().parent
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE.parent)}
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="jax alone")
 slow = pytest.mark.slow
 
@@ -63,19 +60,8 @@ def test_what_the_library_puts_around_fit(name, tmp_path):
 def processes(count, mode, checkpoint, folder, steps):
     """What every process of a run wrote."""
     folder.mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    started = []
-    for number in range(count):
-        arguments = (port, number, count, mode, checkpoint, folder, steps)
-        with open(folder / f"{number}.log", "w", encoding="utf-8") as log:
-            program = [sys.executable, HERE / "distributed_process.py"]
-            command = [*program, *map(str, arguments)]
-            started.append(subprocess.Popen(command, env=ENVIRONMENT, stderr=log))
-    for number, one in enumerate(started):
-        log = folder / f"{number}.log"
-        assert one.wait(300) == 0, log.read_text(encoding="utf-8")[-3000:]
+    arguments = (mode, checkpoint, folder, steps)
+    run_processes("distributed_process.py", count, folder, *arguments)
     return [np.load(folder / f"{number}.npz") for number in range(count)]
 
 

@@ -1,18 +1,14 @@
 """Several devices on tensorflow and on torch, as far as Keras allows them."""
 
 import json
-import os
-import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from process_runs import ENVIRONMENT, HERE, run_processes
 
-HERE = Path(__file__).resolve().parent
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE.parent)}
 BACKEND = keras.backend.backend()
 pytestmark = pytest.mark.slow
 
@@ -30,16 +26,10 @@ def test_mirrored_devices_learn_what_one_does(optimizer):
 
 def weights(count, how, folder):
     """What each process of a run on torch learned."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    started, files = [], [folder / f"{how}-{count}-{i}.npz" for i in range(count)]
-    for number, file in enumerate(files):
-        arguments = map(str, (port, number, count, how, file))
-        program = [sys.executable, HERE / "torch_processes.py", *arguments]
-        started.append(subprocess.Popen(program, env=ENVIRONMENT))
-    assert [one.wait(300) for one in started] == [0] * count
-    return [np.load(file) for file in files]
+    folder = folder / f"{how}-{count}"
+    folder.mkdir()
+    run_processes("torch_processes.py", count, folder, how, folder)
+    return [np.load(folder / f"{number}.npz") for number in range(count)]
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="torch alone")

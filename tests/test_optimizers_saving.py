@@ -1,8 +1,10 @@
 """Optimizers in saved models: complete configs, and state that goes on."""
 
+import importlib
 import json
 
 import keras
+import numpy as np
 import pytest
 from optimizer_problem import fit, same, small_model
 
@@ -72,3 +74,19 @@ def test_saved_training_goes_on_with_the_same_numbers(name, tmp_path):
     again = keras.models.load_model(path)
     assert type(again.optimizer) is type(model.optimizer)
     same(fit(again, 5), fit(model, 5), bound=0)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="jax alone")
+def test_lookahead_of_weights_that_keras_would_compile(monkeypatch):
+    """Keras compiles initializers of large values, by the number of devices."""
+    core = importlib.import_module("keras.src.backend.jax.core")
+    monkeypatch.setattr(core, "should_shard_at_init", lambda layout, shape: True)
+    devices = keras.distribution.list_devices()[:1]
+    with keras.distribution.DataParallel(devices=devices).scope():
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+        optimizer = optimizers.extend_with_lookahead(optimizers.AdamW)(1e-3)
+        optimizer.build(model.trainable_variables)
+    pairs = zip(optimizer._slow, model.trainable_variables, strict=True)
+    for slow, variable in pairs:
+        np.testing.assert_array_equal(slow.numpy(), variable.numpy())
+        assert slow.value.sharding.is_equivalent_to(variable.value.sharding, 1)

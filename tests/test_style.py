@@ -15,8 +15,12 @@ FILE_LINES, FUNCTION_LINES, TEST_LINES, FAMILY_LINES = 300, 40, 150, 150
 # limits (400 and 60 lines) hold for these too.
 FILES_OVER = {}
 FUNCTIONS_OVER = {}
-# What is caught here is not lost: it is raised again in the consumer.
-CATCHES_ALL = {"bert4keras3/utils/parallel.py", "bert4keras3/serving/batcher.py"}
+# What is caught here is not lost: it is raised again, in the consumer if there is one.
+CATCHES_ALL = {
+    "bert4keras3/backend/sharding.py",
+    "bert4keras3/serving/batcher.py",
+    "bert4keras3/utils/parallel.py",
+}
 
 
 def name_of(path):

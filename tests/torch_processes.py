@@ -1,8 +1,8 @@
 """Run as a program on torch: one of the processes that share every batch.
 
-python torch_processes.py PORT NUMBER COUNT HOW FILE: HOW is "loop" (a loop over
+python torch_processes.py PORT NUMBER COUNT HOW FOLDER: HOW is "loop" (a loop over
 DistributedDataParallel) or "fit" (gradients are averaged while they arrive).
-Saves the weights to FILE.
+Saves the weights to FOLDER/NUMBER.npz.
 """
 
 import itertools
@@ -50,7 +50,7 @@ def loop(model, loss, optimizer, data):
             optimizer.apply(gradients, model.trainable_variables)
 
 
-def main(port, number, count, how, file):
+def main(port, number, count, how, folder):
     number, count = int(number), int(count)
     torch.distributed.init_process_group(
         "gloo", f"tcp://127.0.0.1:{port}", rank=number, world_size=count
@@ -66,7 +66,8 @@ def main(port, number, count, how, file):
         t.model.compile(optimizer, loss)
         t.model.fit(batches(number, count), steps_per_epoch=STEPS, verbose=0)
     weights = {k: keras.ops.convert_to_numpy(v) for k, v in t.variables().items()}
-    np.savez(file, **{name.replace("/", "|"): one for name, one in weights.items()})
+    weights = {name.replace("/", "|"): one for name, one in weights.items()}
+    np.savez(f"{folder}/{number}.npz", **weights)
     torch.distributed.destroy_process_group()
 
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from bert4keras3.backend.assigning import assign_all
-from bert4keras3.backend.sharding import process
+from bert4keras3.backend.sharding import by_first
 from bert4keras3.checkpoints.errors import CheckpointError
 from bert4keras3.checkpoints.formats import open_checkpoint, write_checkpoint
 from bert4keras3.layers import Dense
@@ -58,7 +58,8 @@ def save_adapter(model, path, overwrite=False):
     names, automatic ones change); path: ends in .safetensors. The tensors have the
     paths of the variables; rank and alpha of every target and the ids of prompt tokens
     are in the metadata, under "bert4keras3.adapter". Returns the path. Of several
-    processes all call it, and the first one writes.
+    processes all call it, and the first one writes: all return once the file is there,
+    or raise.
     Raises ValueError for a model without LoRA or prompt tokens, CheckpointError for
     an existing file without `overwrite`.
     """
@@ -72,10 +73,12 @@ def save_adapter(model, path, overwrite=False):
         for name, variable in adapters.variables_of(model).items()
         if variable.trainable
     }
-    if process()[0]:
-        return Path(path)
     metadata = {METADATA: json.dumps(_settings(model), ensure_ascii=False)}
-    return write_checkpoint(path, arrays, metadata=metadata, overwrite=overwrite)[0]
+
+    def write():
+        return write_checkpoint(path, arrays, metadata=metadata, overwrite=overwrite)[0]
+
+    return by_first(write) or Path(path)
 
 
 def load_adapter(model, path):

@@ -8,7 +8,7 @@ import warnings
 import keras
 import numpy as np
 
-from bert4keras3.backend.sharding import process, whole
+from bert4keras3.backend.sharding import by_first, process, whole
 from bert4keras3.checkpoints.atomic import atomic_write_bytes
 from bert4keras3.checkpoints.formats import write_checkpoint
 from bert4keras3.layers.adapters import adapted_layers
@@ -43,8 +43,8 @@ def save_folder(t, path, format="hf", dtype=None, vocab=None, overwrite=False):
     are; vocab: a vocab.txt path, {token: id} or a Tokenizer; overwrite: replace
     files of an earlier save. Returns the path of the weights.
     Each file is written aside and renamed. In a run of several processes all of them
-    call it, and the first one writes. Raises ValueError for an unknown format
-    and for existing files without `overwrite`.
+    call it, and the first one writes: all return once the files are there, or raise.
+    Raises ValueError for an unknown format and for existing files without `overwrite`.
     """
     if format not in FORMATS:
         raise ValueError(
@@ -53,25 +53,29 @@ def save_folder(t, path, format="hf", dtype=None, vocab=None, overwrite=False):
     style, weights_name, config_name, kind = FORMATS[format]
     # In all processes, and before anything can end this one: others wait for parts.
     arrays = named_arrays(t, style, dtype)
-    os.makedirs(path, exist_ok=True)
     target = os.path.join(path, weights_name)
-    config_path = os.path.join(path, config_name)
-    files = {config_path: config_text(t).encode()}
-    if vocab is not None:
-        files[os.path.join(path, "vocab.txt")] = _vocab_bytes(vocab)
-    if process()[0]:
-        return target
-    for name in files:
-        if os.path.exists(name) and not overwrite:
-            raise ValueError(f"{name} exists already. Pass overwrite=True.")
-    write_checkpoint(target, arrays, format=kind, overwrite=overwrite)
-    for name, content in files.items():
-        atomic_write_bytes(name, content)
+
+    def write():
+        os.makedirs(path, exist_ok=True)
+        files = {os.path.join(path, config_name): config_text(t).encode()}
+        if vocab is not None:
+            files[os.path.join(path, "vocab.txt")] = _vocab_bytes(vocab)
+        for name in files:
+            if os.path.exists(name) and not overwrite:
+                raise ValueError(f"{name} exists already. Pass overwrite=True.")
+        write_checkpoint(target, arrays, format=kind, overwrite=overwrite)
+        for name, content in files.items():
+            atomic_write_bytes(name, content)
+
+    by_first(write)
     return target
 
 
 def named_arrays(t, style, dtype=None):
-    """{name in the given style: array} of every weight with a name there."""
+    """{name in the given style: array} of every weight with a name there.
+
+    Of several processes all call it; only the first one holds them, others get {}.
+    """
     variables = t.variables()
     rows = [row for row in t.rows() if row.name(style)]
     nameless = sorted(set(variables) - {row.ours for row in rows})
@@ -82,14 +86,14 @@ def named_arrays(t, style, dtype=None):
             "Keras model they belong to keeps them (save_weights), or rows in `names`.",
             stacklevel=3,
         )
-    value = stored_value(t)
-    arrays = {
-        name: joined(group, style, value)
-        for name, group in by_name(rows, style).items()
-    }
-    if dtype is None:
-        return arrays
-    return {name: array.astype(dtype) for name, array in arrays.items()}
+    value, arrays = stored_value(t), {}
+    for name, group in by_name(rows, style).items():
+        # One by one, and in all processes: each may hold parts, and fails as others do.
+        array = joined(group, style, value)
+        array = array if dtype is None else array.astype(dtype)
+        if not process()[0]:
+            arrays[name] = array
+    return arrays
 
 
 def stored_value(t):

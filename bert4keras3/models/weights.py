@@ -1,5 +1,6 @@
 """Weights: the part of a Transformer that loads and saves checkpoints."""
 
+import contextlib
 import functools
 import warnings
 
@@ -7,7 +8,13 @@ import keras
 import numpy as np
 
 from bert4keras3.backend.assigning import assign_all
-from bert4keras3.backend.sharding import is_elsewhere, process
+from bert4keras3.backend.sharding import (
+    by_first,
+    is_elsewhere,
+    process,
+    spans_processes,
+    together,
+)
 from bert4keras3.checkpoints.errors import CheckpointError
 from bert4keras3.checkpoints.formats import open_checkpoint, write_checkpoint
 from bert4keras3.checkpoints.lazy import Checkpoint, forget
@@ -83,32 +90,24 @@ class Weights:
         .npz, or {name: array}; strict: raise when a weight of the model is missing
         (default: unless ignore_invalid_weights), otherwise warn and name it;
         mapping: see `rows`.
-        Raises CheckpointError; then no weight of the model has changed.
+        Where the weights lie in several processes, all of them call it.
+        Raises CheckpointError; then no weight of the model has changed, in any process.
         """
         strict = not self.ignore_invalid_weights if strict is None else strict
         variables, rows = self.variables(), self.rows(mapping)
-        with open_checkpoint(checkpoint) as source:
-            style, pairs, report = plan(rows, source, self.dialects)
-            messages = [self.foreign_message(report.path, report.unused)]
-            if report.missing:
-                messages.append(missing_message(report, rows, style, source))
-            for message in filter(None, messages):
-                if strict:
-                    raise CheckpointError(message)
-                warnings.warn(message, stacklevel=2)
+        with contextlib.ExitStack() as opened:
+
+            def prepared():
+                source = opened.enter_context(open_checkpoint(checkpoint))
+                return source, *self._prepared(source, rows, variables, strict)
+
             # Everything is read (checksums included) and shaped before the first
-            # assignment, so that an error leaves nothing half-loaded.
-            targets = [variables[row.ours] for row, _ in pairs]
-            self.release_placeholders()
-            arrays = [
-                self._fitted(row, name, array, variables, report)
-                for (row, name), array in zip(
-                    pairs, self._read(source, pairs, style, targets), strict=True
-                )
-            ]
+            # assignment, in all processes, so that an error leaves nothing half-loaded.
+            shared = spans_processes(variables.values())
+            source, pairs, arrays, report = together(prepared) if shared else prepared()
             # The pages of files alone: a mapping of the caller's may be its only copy.
             copied = {"copied": forget} if source.path else {}
-            assign_all(targets, arrays, **copied)
+            assign_all([variables[row.ours] for row, _ in pairs], arrays, **copied)
             report.loaded.update((row.ours, name) for row, name in pairs)
             changed = {id(variables[ours]) for ours in report.loaded}
             for layer in adapted_layers(self.layers.values()):
@@ -125,6 +124,26 @@ class Weights:
             resized_names = ", ".join(report.resized)
             warnings.warn(f"{report.path}: resized {resized_names}", stacklevel=2)
         return report
+
+    def _prepared(self, source, rows, variables, strict):
+        """(pairs of row and name, their arrays, report): nothing is assigned yet."""
+        style, pairs, report = plan(rows, source, self.dialects)
+        messages = [self.foreign_message(report.path, report.unused)]
+        if report.missing:
+            messages.append(missing_message(report, rows, style, source))
+        for message in filter(None, messages):
+            if strict:
+                raise CheckpointError(message)
+            warnings.warn(message, stacklevel=4)
+        self.release_placeholders()
+        read = self._read(
+            source, pairs, style, [variables[row.ours] for row, _ in pairs]
+        )
+        arrays = [
+            self._fitted(row, name, array, variables, report)
+            for (row, name), array in zip(pairs, read, strict=True)
+        ]
+        return pairs, arrays, report
 
     def foreign_message(self, path, names):
         """Say which of a checkpoint's names another family's must be, or None.
@@ -201,17 +220,20 @@ class Weights:
     def save_weights_as_checkpoint(self, filename, mapping=None, dtype=None):
         """Write a TensorFlow checkpoint, replacing an older one, as scripts expect.
 
-        Returns its files. Of several processes all call it, and the first one writes.
+        Returns its files. Of several processes all call it, and the first one writes:
+        the others get [] once the files are there, or the error.
         """
-        value = stored_value(self)
-        arrays = {
-            row.tf: self.create_variable(row.tf, value(row), dtype)
-            for row in self.rows(mapping)
-            if row.tf
-        }
-        if process()[0]:
-            return []
-        return write_checkpoint(filename, arrays, format="tf", overwrite=True)
+        value, arrays = stored_value(self), {}
+        for row in (one for one in self.rows(mapping) if one.tf):
+            # In all processes: others wait for parts, and what fails, fails alike.
+            array = self.create_variable(row.tf, value(row), dtype)
+            if not process()[0]:
+                arrays[row.tf] = array
+
+        def write():
+            return write_checkpoint(filename, arrays, format="tf", overwrite=True)
+
+        return by_first(write) or []
 
     def _fitted(self, row, name, array, variables, report):
         """Check the shape; resize if that is allowed."""

@@ -60,7 +60,9 @@ class Lookahead:
         self._slow = [self._copy_of(one) for one in variables]
 
     def _copy_of(self, variable):
-        def value(shape, dtype=None):
+        # For its `layout` Keras calls it as it is; else it would compile it, to make a
+        # large value in parts, and cannot. The value lies as the variable does.
+        def value(shape, dtype=None, layout=None):
             return updates.owned(variable)
 
         return self.add_variable_from_reference(variable, "slow", initializer=value)

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 
 from bert4keras3.backend import randomness, runtime
+from bert4keras3.backend.sharding import process, together
 from bert4keras3.training.saves import newest_save, plain_attributes, write_save
 from bert4keras3.training.state import (
     build_optimizer,
@@ -32,6 +33,8 @@ class Checkpoint(keras.callbacks.Callback):
     shuffle=False: its order of shuffled arrays cannot be kept); every: save after so
     many steps, besides the end of every epoch; keep: so many files stay; callbacks:
     those whose numbers (best, wait, ...) are saved too. Must be the last in the list.
+    In a run of several processes each makes the callback, with one folder that all can
+    read; the first one writes, for as many processes as there are.
     Settings are not saved: rates, schedules, accumulation and methods are those of the
     script that resumes. Resuming makes the batches of the epoch again, without training
     on them. What `encode` of a `BucketedGenerator` draws at random is drawn anew for
@@ -48,7 +51,9 @@ class Checkpoint(keras.callbacks.Callback):
         self._first_attributes = [plain_attributes(one) for one in self.callbacks]
         self.saved, self._arrays = newest_save(self.folder)
         saved = self.saved or {"trained": 0, "history": [], "data": None}
-        self.passes = None if data is None else data.recorded(saved["data"])
+        self.passes = None
+        if data is not None:
+            self.passes = together(lambda: data.recorded(saved["data"]))
         self.trained = saved["trained"]  # batches, in all
         self.history = saved["history"]  # [epoch, logs] of every epoch
         self._left_out = 0  # steps of this epoch that were trained before the save
@@ -64,7 +69,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._used = True
         if self.saved is None:
             return
-        self._compare()
+        together(self._compare)
         build_optimizer(self.model)
         self._restore(metrics=False)
         # As Keras's BackupAndRestore does; reset below, or later trainings keep it.
@@ -124,7 +129,8 @@ class Checkpoint(keras.callbacks.Callback):
         self._batches = batches
 
     def _save(self, epoch, step):
-        arrays = read_state(self.model, metrics=step > 0)
+        first = not process()[0]
+        arrays = read_state(self.model, metrics=step > 0, kept=first)
         for place, state in enumerate(self._native):
             arrays[f"epoch/{place:05d}"] = state
         begun = self.trained - step
@@ -208,8 +214,7 @@ class Checkpoint(keras.callbacks.Callback):
             for name, value in logs.items():
                 history.history.setdefault(name, []).append(value)
 
-    def _go_on(self):
-        """All that was trained before is left out: train from here on."""
+    def _compare_batch(self):
         if fingerprint(self._batches) != self.saved["batch"]:
             raise ValueError(
                 f"The batch of step {self._left_out} in epoch {self.saved['epoch']} is "
@@ -217,6 +222,10 @@ class Checkpoint(keras.callbacks.Callback):
                 "others. Pass the generator as data=, with the same samples and seed; "
                 "on tensorflow, arrays need shuffle=False."
             )
+
+    def _go_on(self):
+        """All that was trained before is left out: train from here on."""
+        together(self._compare_batch)
         self._restore(metrics=True)
         self.trained += self._left_out
         self.saved = self._arrays = self._batches = None

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 
 import keras
 
+from bert4keras3.backend.sharding import from_all, process, together
+from bert4keras3.training.state import save_weights
+
 
 class Evaluation(keras.callbacks.Callback):
     """Run a function after each epoch of `fit`, log its numbers, save the best weights.
@@ -19,6 +22,9 @@ class Evaluation(keras.callbacks.Callback):
     the best weights go (it ends in .weights.h5), or None.
     After training `best` is the best number, `best_epoch` its epoch from 0 on and
     `best_result` the whole dict of it.
+    In a run of several processes each makes the callback and calls evaluate; the
+    numbers of the first one hold in all of them (mappings stay), and it writes the
+    weights, also those that are cut over processes.
     Raises ValueError for another mode or file name, a missing number, or one that is
     no finite number.
     """
@@ -44,8 +50,8 @@ class Evaluation(keras.callbacks.Callback):
         self.best = self.best_epoch = self.best_result = None
 
     def on_epoch_end(self, epoch, logs=None):
-        result = dict(self.evaluate(self.model))
-        self._check(result)
+        model = self.model
+        result = _agreed(together(lambda: self._checked(self.evaluate(model))))
         if logs is not None:
             logs.update(
                 (self.prefix + name, value)
@@ -56,12 +62,13 @@ class Evaluation(keras.callbacks.Callback):
         if self.best is None or self._is_better(value):
             self.best, self.best_epoch, self.best_result = value, epoch, result
             if self.filepath is not None:
-                self.model.save_weights(self.filepath, overwrite=True)
+                save_weights(model, self.filepath)
 
     def _is_better(self, value):
         return value > self.best if self.mode == "max" else value < self.best
 
-    def _check(self, result):
+    def _checked(self, result):
+        result = dict(result)
         if self.monitor not in result:
             raise ValueError(
                 f"evaluate must return monitor={self.monitor!r}. "
@@ -74,3 +81,12 @@ class Evaluation(keras.callbacks.Callback):
                 raise ValueError(
                     f"evaluate must return finite numbers. {name!r} is {value!r}"
                 )
+        return result
+
+
+def _agreed(result):
+    """The result with the numbers of the first process: what is best is so in all."""
+    if process()[1] == 1:
+        return result
+    own = {k: float(v) for k, v in result.items() if not isinstance(v, Mapping)}
+    return {**result, **from_all(own)[0]}

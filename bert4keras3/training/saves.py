@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bert4keras3.backend.sharding import by_first, from_all, process, together
 from bert4keras3.checkpoints.atomic import atomic_path
 from bert4keras3.checkpoints.errors import CheckpointError
 from bert4keras3.checkpoints.safetensors_file import (
@@ -14,15 +15,37 @@ from bert4keras3.checkpoints.safetensors_file import (
 )
 
 _KEY = "bert4keras3.training"
+_OTHERS = "other processes"
 _NAME = re.compile(r"step-\d{9}\.safetensors")
 
 
 def newest_save(folder):
     """(what was noted, {name: array}) of the newest file of a folder, or (None, {}).
 
-    Raises CheckpointError if that file is damaged, ValueError if it is of another kind.
+    Of several processes all call it, and each gets what was noted there.
+    Raises CheckpointError if that file is damaged, ValueError if it is of another kind
+    or number of processes, or if processes see different files.
     """
-    files = _files(folder)
+    noted, arrays = together(lambda: _read_newest(_files(folder)))
+    steps = from_all(noted and noted[0]["trained"])
+    if len(set(steps)) > 1:
+        raise ValueError(
+            f"The processes must share the folder of a Checkpoint. In {folder} their "
+            f"newest saves are of the steps {steps} (None: there is no save)."
+        )
+    if noted is None:
+        return None, {}
+    number, count = process()
+    if len(noted) != count:
+        raise ValueError(
+            f"{folder} is the checkpoint of a training of {len(noted)} processes. "
+            f"Received a run of {count}: start as many, or give a new folder."
+        )
+    return noted[number], arrays
+
+
+def _read_newest(files):
+    """([what each process noted], {name: array}) of the last file, or (None, {})."""
     if not files:
         return None, {}
     try:
@@ -38,15 +61,23 @@ def newest_save(folder):
             "its own."
         )
     arrays = {name: np.array(opened[name].read()) for name in opened}
-    return json.loads(opened.metadata[_KEY]), arrays
+    noted = json.loads(opened.metadata[_KEY])
+    return [noted, *noted.pop(_OTHERS, [])], arrays
 
 
 def write_save(folder, step, noted, arrays, keep):
     """Write the file of a step, then remove all but the newest `keep`.
 
-    noted: what JSON can hold; arrays: {name: array}.
+    noted: what JSON can hold; arrays: {name: array}. Of several processes all call it;
+    the first one writes its arrays, and what each of them noted.
     """
-    folder = Path(folder)
+    first, *others = from_all(noted)
+    if others:
+        first[_OTHERS] = others
+    by_first(lambda: _write(Path(folder), step, first, arrays, keep))
+
+
+def _write(folder, step, noted, arrays, keep):
     with atomic_path(folder / f"step-{step:09d}.safetensors") as path:
         write_safetensors(path, arrays, {_KEY: json.dumps(noted)})
     for old in _files(folder)[:-keep]:

@@ -5,9 +5,17 @@ from itertools import islice
 
 import keras
 import numpy as np
-from keras import ops
 
 from bert4keras3.backend import randomness
+from bert4keras3.backend.assigning import assign_all
+from bert4keras3.backend.sharding import (
+    alone,
+    by_first,
+    is_readable,
+    own_parts,
+    process,
+    whole,
+)
 
 
 def variables_of(model, metrics=True):
@@ -24,12 +32,17 @@ def variables_of(model, metrics=True):
     }
 
 
-def read_state(model, metrics=True):
-    """{name: array} of all variables, and the random state of the backend."""
-    arrays = {
-        name: np.array(ops.convert_to_numpy(variable.value))
-        for name, variable in variables_of(model, metrics).items()
-    }
+def read_state(model, metrics=True, kept=True):
+    """{name: array} of all variables, and the random state of the backend.
+
+    Where parts of variables lie in other processes, all processes call it. kept: False
+    in one that only helps to collect them and holds none.
+    """
+    arrays = {}
+    for name, variable in variables_of(model, metrics).items():
+        array = whole(variable.value)
+        if kept:
+            arrays[name] = np.array(array)
     for place, state in enumerate(randomness.random_states()):
         arrays[f"random/{place:05d}"] = state
     return arrays
@@ -43,11 +56,32 @@ def write_state(model, arrays, metrics=True):
     """
     variables = variables_of(model, metrics)
     check_state(variables, arrays)
-    for name, variable in variables.items():
-        if name in arrays:
-            variable.assign(arrays[name])
+    names = [name for name in variables if name in arrays]
+    assign_all([variables[name] for name in names], [arrays[name] for name in names])
     states = [arrays[name] for name in sorted(arrays) if name.startswith("random/")]
     randomness.set_random_states(states)
+
+
+def save_weights(model, path):
+    """`model.save_weights`, also of weights that are cut over several processes.
+
+    All processes call it; the first one writes, and all return once the file is there.
+    """
+    if process()[1] == 1:
+        model.save_weights(path, overwrite=True)
+        return
+    parts = [v for v in variables_of(model).values() if not is_readable(v.value)]
+    values = []
+    for variable in parts:
+        value = whole(variable.value)
+        if not process()[0]:
+            values.append(value)
+
+    def write():
+        with alone(parts, values):
+            model.save_weights(path, overwrite=True)
+
+    by_first(write)
 
 
 def check_state(variables, arrays):
@@ -101,11 +135,11 @@ def intercept_step(trainer, seen, logs=None):
 
 
 def fingerprint(batches):
-    """A checksum of the numbers of some batches."""
+    """A checksum of the numbers of some batches, of those that this process has."""
     total = 0
     for leaf in keras.tree.flatten(batches):
-        if leaf is not None:
-            array = np.ascontiguousarray(ops.convert_to_numpy(leaf))
+        for part in [] if leaf is None else own_parts(leaf):
+            array = np.ascontiguousarray(part)
             total = zlib.crc32(f"{array.shape}{array.dtype}".encode(), total)
             total = zlib.crc32(array.tobytes(), total)
     return total

@@ -6,6 +6,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from bert4keras3.backend.sharding import process
+
 
 class TensorBoardLog(keras.callbacks.Callback):
     """Write what `fit` logs for TensorBoard, on any backend.
@@ -38,10 +40,12 @@ class TensorBoardLog(keras.callbacks.Callback):
         self.trainer = model  # `self.model` would fetch the weights on jax
 
     def on_train_begin(self, logs=None):
-        self.writer = _tensorboard()[0](self.folder)
+        if not process()[0]:  # of several processes the first one writes
+            self.writer = _tensorboard()[0](self.folder)
 
     def on_train_end(self, logs=None):
-        self.writer.close()
+        if self.writer is not None:
+            self.writer.close()
         self.writer = None
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -82,6 +86,8 @@ class TensorBoardLog(keras.callbacks.Callback):
         return {"learning_rate": float(keras.ops.convert_to_numpy(rate))}
 
     def _write(self, step, numbers):
+        if self.writer is None:
+            return
         _, Event, Summary = _tensorboard()
         values = [
             Summary.Value(tag=name, simple_value=number)
