@@ -44,7 +44,8 @@ class Flops:
 def step_flops(t, batch, length, target_length=None, training=True, predicted=None):
     """`Flops` of one step of a Transformer on `batch` rows of `length` tokens.
 
-    t: a Transformer, built or not; length: tokens in a row, of an encoder-decoder the
+    t: a Transformer, built or not, or the Keras model of one (`bert`, with its
+    `bert.transformer`); length: tokens in a row, of an encoder-decoder the
     source; target_length: of an encoder-decoder or a decoder alone, the tokens of the
     target; training: three times the forward pass, without what `recompute` computes
     again, as is usual for the share of a device's peak (MFU,
@@ -52,6 +53,7 @@ def step_flops(t, batch, length, target_length=None, training=True, predicted=No
     computed, default all: a masked language model's loss needs the hidden ones alone.
     Raises ValueError without a needed length.
     """
+    t = getattr(t, "transformer", t)
     forward = _whole(t, length, target_length, predicted) * batch + _tables(t, length)
     return forward * TRAINING if training else forward
 

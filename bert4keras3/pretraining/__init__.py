@@ -10,7 +10,7 @@ _PLACES = {
     "encoding": ("read_documents", "split_sentences"),
     "masking": ("MaskedLM",),
     "next_tokens": ("CausalLM", "UniLM"),
-    "objective": ("Objective",),
+    "objective": ("Objective", "Plan"),
     "pairs": ("NextSentence", "SentenceOrder"),
     "shards": ("TokenShards", "Vocabulary"),
     "shuffle": ("ShuffleReport", "shuffle_corpus"),

@@ -20,7 +20,8 @@ class Plan(NamedTuple):
 class Objective:
     """Base of objectives: `plan` says how much a row takes, `batch` makes rows.
 
-    For an own one define both; everything random comes from `noise`. A `Checkpoint`
+    For an own one define both, with `shards.windows` or `shards.read` for tokens (an
+    example is in docs/scale.md); everything random comes from `noise`. A `Checkpoint`
     compares `repr`, which by default tells the attributes.
     """
 

@@ -96,10 +96,21 @@ def parse(argv):
     add("--smoke", action="store_true", help="tiny, no files needed")
     args = parser.parse_args(argv)
     args.epoch = min(args.epoch, args.steps)
-    if args.steps % args.epoch:
-        parser.error(f"--steps {args.steps} are no multiple of --epoch {args.epoch}")
+    check(args, parser)
+    return args
+
+
+def check(args, parser):
+    """End with a message for options that do not go together."""
+    if min(args.steps, args.epoch, args.accumulate) < 1:
+        parser.error("--steps, --epoch and --accumulate must be at least 1")
+    for name, size in (("epoch", args.epoch), ("accumulate", args.accumulate)):
+        if args.steps % size:
+            parser.error(f"--steps {args.steps} are no multiple of --{name} {size}")
     if not args.smoke and not (args.shards and (args.vocab or args.checkpoint)):
-        parser.error("--shards and --vocab are required (or use --smoke)")
+        parser.error(
+            "--shards, and --vocab or --checkpoint, are required (or use --smoke)"
+        )
     if args.devices and keras.backend.backend() != "jax":
         parser.error(
             "--devices is of jax. See docs/scale.md for MirroredStrategy (tensorflow) "
@@ -109,7 +120,6 @@ def parse(argv):
         parser.error(
             "--checkpoint has a config and a vocabulary: leave out --config and --vocab"
         )
-    return args
 
 
 def smoke_settings(args, folder):
@@ -137,11 +147,12 @@ def built(recipe, args, shards, sizes):
     transformer = build_transformer_model(
         args.checkpoint or config, **family, **recipe.model, return_keras_model=False
     )
-    if recipe.family != "t5_pegasus" and len(transformer.model.inputs) != 2:
+    pairs, both = recipe.family == "t5_pegasus", hasattr(transformer, "encoder")
+    if pairs != both or not both and len(transformer.model.inputs) != 2:
+        needed = "an encoder-decoder" if pairs else "a family with segments"
         raise ValueError(
-            f"--recipe {args.recipe} makes tokens and segments; this "
-            f"{type(transformer).__name__} takes {len(transformer.model.inputs)} "
-            "input(s). Choose a config of a family with segments."
+            f"--recipe {args.recipe} needs {needed}. Received: "
+            f"{type(transformer).__name__}. Choose another --checkpoint or --config."
         )
     return transformer
 
