@@ -6,10 +6,7 @@ weight, "cut": number of weights cut into parts, "state": of those of the optimi
 """
 
 import json
-import os
 import sys
-
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 
 import keras
 import numpy as np

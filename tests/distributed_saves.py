@@ -2,8 +2,9 @@
 
 python distributed_saves.py PORT NUMBER COUNT FOLDER
 Writes FOLDER/NUMBER.npz: "errors", what saving twice, an adapter twice and a damaged
-file raised, "changed": weights that the damaged file changed, "trained/<path>": the
-weights when training ended, "loaded/<path>": those of the file of `Evaluation`.
+file raised, "changed": weights that the damaged file changed, "adapter": those that
+differ once the adapter is read, "trained/<path>": the weights when training ended,
+"loaded/<path>": those of the file of `Evaluation`.
 """
 
 import sys
@@ -86,6 +87,12 @@ def main(port, number, count, folder):
     adapter = f"{folder}/a.safetensors"
     errors.append(error_of(lambda: t.save_adapter(adapter)))
     errors.append(error_of(lambda: t.save_adapter(adapter)))
+    trained = values(t.model.trainable_weights)
+    for variable in t.model.trainable_weights:
+        variable.assign(variable.value + 1)
+    t.load_adapter(adapter)
+    again = values(t.model.trainable_weights)
+    results["adapter"] = sum(map(differ, again, trained))
     np.savez(f"{folder}/{number}.npz", errors=errors, **results)
 
 

@@ -1,4 +1,4 @@
-"""Programs of this folder as several processes that work together."""
+"""Programs in processes of their own: several of them, or with several devices."""
 
 import os
 import socket
@@ -8,6 +8,14 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+
+
+def with_devices(count):
+    """The environment of a program that sees `count` CPU devices (jax)."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    flags += f" --xla_force_host_platform_device_count={count}"
+    own = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
+    return {**ENVIRONMENT, **own}
 
 
 def run_processes(program, count, folder, *arguments, seconds=300):

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from markers import COMPILED, slow_on
 from test_adapter_files import out, plain, values
 from test_lora import ALL, shake
 from tiny_models import batch
@@ -41,7 +40,6 @@ def checkpoint(t):
     }
 
 
-@slow_on(*COMPILED)
 def test_weight_files(t, tmp_path):
     path = tmp_path / "a.weights.h5"
     t.model.save_weights(path)

@@ -1,11 +1,10 @@
 """A program for weights that are cut has the optimizer's numbers cut as they are."""
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from process_runs import with_devices
 
 from bert4keras3.backend import runtime
 
@@ -47,14 +46,9 @@ assert mine < 0.5 * whole, (mine, whole)
 
 @pytest.mark.skipif(runtime.BACKEND != "jax", reason="programs are a matter of jax")
 def test_moments_are_cut():
-    root = Path(__file__).resolve().parents[1]
-    flags = "--xla_force_host_platform_device_count=4"
     run = subprocess.run(
         [sys.executable, "-c", SCRIPT],
-        env={
-            **os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": flags,
-            "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(root),
-        },
+        env=with_devices(4),
         capture_output=True,
         text=True,
     )

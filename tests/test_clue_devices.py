@@ -1,6 +1,5 @@
 """--devices: several devices share every batch, and learn what one learns."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,12 +8,12 @@ import keras
 import numpy as np
 import pytest
 from clue_helpers import tiny_checkpoint
+from process_runs import with_devices
 
 from examples.clue.training import finished
 
 __all__ = ["tiny_checkpoint"]
 ROOT = Path(__file__).resolve().parents[1]
-FLAGS = "--xla_force_host_platform_device_count=2"
 
 
 def run(checkpoint, output, devices):
@@ -23,7 +22,7 @@ def run(checkpoint, output, devices):
         [sys.executable, "-m", "examples.clue.run", f"--checkpoint={checkpoint}"]
         + [f"--output={output}", f"--devices={devices}", *sizes],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": FLAGS},
+        env=with_devices(2),
         stdout=subprocess.DEVNULL,
         check=True,
     )

@@ -4,7 +4,6 @@ import json
 
 import pytest
 from clue_helpers import SAMPLES, tiny_checkpoint
-from markers import COMPILED, slow_on
 
 from examples.clue import fewclue
 from examples.clue.fewclue_sets import SETS, few_shot
@@ -28,7 +27,6 @@ def test_every_set_is_read(name, tiny_checkpoint):
     assert len(task.answers(dev, task.majority(train, dev))) == len(dev)
 
 
-@slow_on(*COMPILED)
 def test_fine_tuning(tiny_checkpoint, tmp_path):
     name = "chid"
     given = ["--checkpoint", str(tiny_checkpoint), "--output", str(tmp_path)]
@@ -46,7 +44,6 @@ def test_fine_tuning(tiny_checkpoint, tmp_path):
         fewclue.main(["--tasks", name, *given])
 
 
-@slow_on(*COMPILED)
 def test_pet(tmp_path):
     given = ["--smoke", "--method", "pet", "--output", str(tmp_path)]
     results = fewclue.main([*given, "--tasks", "ocnli"])

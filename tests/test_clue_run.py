@@ -6,7 +6,6 @@ import keras
 import pytest
 from clue_helpers import tiny_checkpoint
 from clue_toy import ToyTNEWS, find_toy
-from markers import slow_on
 
 from examples.clue import curves, folder, run, training
 from examples.clue.run import data_parallel, main
@@ -38,7 +37,6 @@ def arguments(output, toys):
     return [f"--output={output}", *SIZES, "--tasks", "afqmc"]
 
 
-@slow_on("jax")
 def test_smoke(tiny_checkpoint, tmp_path):
     """The real task, on packed rows, in half precision, which is over afterwards."""
     options = [f"--checkpoint={tiny_checkpoint}", f"--output={tmp_path}", "--smoke"]

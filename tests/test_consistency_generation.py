@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from markers import COMPILED, slow_on
 
 from bert4keras3.generation import (
     BeamSearch,
@@ -97,7 +96,6 @@ def compare(pair, name, count):
     assert texts > count // 3  # the model says different things
 
 
-@slow_on(*COMPILED)
 def test_the_same_tokens(pair):
     compare(pair, "beam", 16)
 

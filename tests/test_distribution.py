@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from process_runs import ENVIRONMENT, HERE, run_processes
+from process_runs import HERE, run_processes, with_devices
 from tiny_models import CONFIG
 
 from bert4keras3.checkpoints.formats import open_checkpoint
@@ -22,7 +22,7 @@ def told(program, *arguments):
     """The last line that a program of this folder prints."""
     run = subprocess.run(
         [sys.executable, HERE / program, *map(str, arguments)],
-        env=ENVIRONMENT,
+        env=with_devices(8),
         capture_output=True,
         text=True,
     )
@@ -50,11 +50,15 @@ def test_eight_devices_learn_what_one_does(family, rows, columns):
 
 
 @slow
-@pytest.mark.parametrize("name", ["packed", "language"])
-def test_what_the_library_puts_around_fit(name, tmp_path):
-    found = told("distributed_methods.py", name, tmp_path)
+@pytest.mark.parametrize(
+    "name, mesh",
+    [("packed", ()), ("language", ()), ("language", ("cut",)), ("masked", ("cut",))],
+)
+def test_what_the_library_puts_around_fit(name, mesh, tmp_path):
+    found = told("distributed_methods.py", name, tmp_path, *mesh)
     np.testing.assert_allclose(found["shared"], found["alone"], rtol=1e-6)
     assert found["apart"] <= 2e-5
+    assert (found["cut"] > 5) == bool(mesh)
 
 
 def processes(count, mode, checkpoint, folder, steps):

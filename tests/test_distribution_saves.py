@@ -35,7 +35,7 @@ def test_two_processes_save_and_fail_together(tmp_path):
         assert saved.startswith("ValueError: ") and "overwrite=True" in saved
         assert damaged.startswith("CheckpointError: ")
         assert adapter[0] == "none" and adapter[1].startswith("CheckpointError: ")
-        assert found["changed"] == found["left"] == 0 < found["cut"]
+        assert found["changed"] == found["left"] == found["adapter"] == 0 < found["cut"]
         trained = [name for name in found.files if name.startswith("trained/")]
         for name in trained:
             loaded = found[name.replace("trained", "loaded")]

@@ -9,7 +9,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from markers import slow_on
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
@@ -22,7 +21,6 @@ def load(name):
     return module
 
 
-@slow_on("tensorflow")
 @pytest.mark.parametrize("name", ["task_sentiment", "task_sentence_similarity"])
 def test_classification(name, tmp_path):
     weights = tmp_path / "best.weights.h5"
@@ -43,7 +41,6 @@ def test_masked_language_model():
     assert len(filled) == 1
 
 
-@slow_on("tensorflow")
 def test_quickstart_as_a_user_runs_it(tmp_path):
     """Its own process, from elsewhere, with sentences on the command line."""
     run = subprocess.run(

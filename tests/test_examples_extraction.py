@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from markers import slow_on
 from test_examples import EXAMPLES, load
 
 DATA = EXAMPLES / "data"
@@ -31,7 +30,6 @@ def run(name, folder, *arguments):
     return best
 
 
-@slow_on("tensorflow")
 @pytest.mark.parametrize(
     "name, arguments",
     [
@@ -55,7 +53,6 @@ def test_entities(name, arguments, tmp_path, capsys):
     assert "micro" in capsys.readouterr().out
 
 
-@slow_on("tensorflow")
 def test_words(tmp_path):
     source, out = tmp_path / "texts", tmp_path / "out"
     texts = ["结合成分子时", "", "a" * 20 + "，你好。" * 60]
@@ -65,7 +62,6 @@ def test_words(tmp_path):
     assert ["".join(line.split()) for line in lines(out)] == texts
 
 
-@slow_on("tensorflow")
 @pytest.mark.parametrize(
     "name", ["task_relation_extraction_gplinker", "task_relation_extraction"]
 )
@@ -80,7 +76,6 @@ def test_relations(name, tmp_path):
     assert all(set(spo) == keys for line in found for spo in line["spo_list"])
 
 
-@slow_on("tensorflow")
 @pytest.mark.parametrize(
     "kind", ["duee", pytest.param("duee_fin", marks=pytest.mark.slow)]
 )
@@ -96,6 +91,5 @@ def test_events(kind, tmp_path):
     assert all(e["event_type"] for line in found for e in line["event_list"])
 
 
-@slow_on("tensorflow")
 def test_multilabel_classification(tmp_path):
     assert 0 <= run("task_multilabel_classification", tmp_path) <= 1

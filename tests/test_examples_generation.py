@@ -1,14 +1,12 @@
 """The generation examples run, in seconds, with --smoke."""
 
 import pytest
-from markers import slow_on
 from test_examples import load
 
 pytest.importorskip("rouge_chinese")
 pytest.importorskip("sacrebleu")
 
 
-@slow_on("tensorflow")
 def test_titles(tmp_path, capsys):
     module = load("task_seq2seq_autotitle_csl")
     module.maxlen, module.title_maxlen, module.buckets = 128, 8, (128,)

@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-from markers import slow_on
 from test_examples import load
 
 
-@slow_on("tensorflow")
 @pytest.mark.parametrize(
     "method",
     [

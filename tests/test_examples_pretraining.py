@@ -6,7 +6,6 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from markers import COMPILED, slow_on
 from safetensors.numpy import load_file
 from script_modules import imported
 
@@ -28,7 +27,6 @@ def test_roberta(scripts, tmp_path):
     check_smoke("roberta", scripts, tmp_path)
 
 
-@slow_on(*COMPILED)
 @pytest.mark.parametrize("recipe", ["gpt", "unilm", "t5-pegasus"])
 def test_others(recipe, scripts, tmp_path):
     check_smoke(recipe, scripts, tmp_path)
@@ -55,8 +53,7 @@ def interrupted(monkeypatch, script):
     monkeypatch.setattr(script.Export, "on_epoch_begin", stop, raising=False)
 
 
-@slow_on(*COMPILED)
-def test_a_stopped_run_goes_on_where_it_was(scripts, tmp_path, monkeypatch):
+def test_a_stopped_run_goes_on_where_it_was(scripts, tmp_path, monkeypatch, capsys):
     script, found = scripts["pretrain"], []
     for part in ("whole", "part"):
         command = ["--smoke", f"--out={tmp_path / part}", "--store=float32"]
@@ -65,7 +62,10 @@ def test_a_stopped_run_goes_on_where_it_was(scripts, tmp_path, monkeypatch):
                 interrupted(patch, script)
                 with pytest.raises(KeyboardInterrupt):
                     script.main(command)
+        capsys.readouterr()
         history = script.main(command)
+        done = "part: 6 steps are done, 6 are left" in capsys.readouterr().out
+        assert done == (part == "part")
         weights = load_file(tmp_path / part / "model.safetensors")
         found.append((history["loss"], weights))
     np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)
@@ -73,7 +73,6 @@ def test_a_stopped_run_goes_on_where_it_was(scripts, tmp_path, monkeypatch):
         np.testing.assert_allclose(value, found[1][1][name], rtol=1e-4, atol=1e-5)
 
 
-@slow_on(*COMPILED)
 def test_going_on_from_a_checkpoint(scripts, tmp_path):
     """It starts where that ended, and its loss on held-out text is told."""
     script, first = scripts["pretrain"], tmp_path / "first"
@@ -98,6 +97,11 @@ def test_bad_settings(scripts, tmp_path, capsys):
     command = ["--smoke", "--recipe=gpt", f"--config={tmp_path / 'config.json'}"]
     with pytest.raises(ValueError, match="a family with segments. Received: GPT2"):
         script.main(command)
+    config = {"model_type": "bert", **script.SMOKE_SIZES, "embedding_size": 32}
+    config["max_position_embeddings"] = 15
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="--length 16 is beyond the model's 15 pos"):
+        script.main([*command[:1], *command[2:]])
     with pytest.raises(ValueError, match="written with another vocabulary"):
         script.main(["--smoke", "--checkpoint=zh-tiny"])
     with pytest.raises(SystemExit):

@@ -4,11 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from markers import COMPILED, slow_on
 from test_examples import load
 
 
-@slow_on(*COMPILED)
 def test_pet(tmp_path):
     run_pet(tmp_path)
 

@@ -4,7 +4,6 @@ import itertools
 
 import pytest
 from keras import ops
-from markers import COMPILED, slow_on
 from toy_decoders import BIAS, END, LOGITS, RECORDED
 
 from bert4keras3.backend import runtime
@@ -74,7 +73,6 @@ def check(groups):
         assert found == [case["result"] for case in cases], options
 
 
-@slow_on(*COMPILED)
 def test_beam_search_equals_recordings():
     check(GROUPS[:: 60 if runtime.BACKEND != "torch" else 6])
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from generation_models import CASES, decoder, full_logits, prompts
 from keras import ops
-from markers import slow_on
 
 from bert4keras3.backend import runtime
 
@@ -38,7 +37,6 @@ EVERY = [
 ]
 
 
-@slow_on("tensorflow")
 @pytest.mark.parametrize("case", EVERY)
 def test_cached_logits_are_those_of_the_whole_text(case):
     d = decoder(case)

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from markers import COMPILED, slow_on
 from tiny_models import CONFIG, build
 
 from bert4keras3.generation import BeamSearch, Decoder, Sampling
@@ -25,7 +24,6 @@ def conditional():
     return t
 
 
-@slow_on("tensorflow")
 def test_a_condition_reaches_every_step():
     t = conditional()
     decoder = Decoder(t, end_id=(), maxlen=5)
@@ -44,7 +42,6 @@ def test_a_condition_reaches_every_step():
         decoder.generate(prompts, conditions=[labels, labels])
 
 
-@slow_on(*COMPILED)
 def test_scores_and_the_loss_know_the_condition():
     t = conditional()
     decoder = Decoder(t, end_id=())
@@ -84,7 +81,6 @@ def test_a_cache_refuses_what_speaks_of_whole_sequences():
         decoder.generate([[3, 4]])
 
 
-@slow_on(*COMPILED)
 def test_segments_that_are_tokens_reach_every_step():
     t = build("gpt", "lm", shared_segment_embeddings=True)
     decoder = Decoder(t, end_id=(), maxlen=3)

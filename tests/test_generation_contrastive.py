@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from generation_models import decoder, prompts
 from keras import ops
-from markers import COMPILED, slow_on
 
 from bert4keras3.backend import runtime
 from bert4keras3.generation import ContrastiveSearch, NoRepeatNgram, Sampling
@@ -54,7 +53,6 @@ def by_definition(d, given, steps, topk, alpha):
     return ids[begin:], margin
 
 
-@slow_on("tensorflow")
 @pytest.mark.parametrize("case", ["gpt2", SLOW])
 def test_definition(case):
     d = decoder(case, maxlen=4)
@@ -66,7 +64,6 @@ def test_definition(case):
         assert row[0].ids.tolist() == expected
 
 
-@slow_on(*COMPILED)
 def test_alpha_zero_is_greedy_and_rows_do_not_meet():
     d = decoder("gpt2", maxlen=6, end_id=(7, 15))
     given = prompts(d.transformer, longest=7)

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from markers import COMPILED, slow_on
 from tiny_models import build
 
 from bert4keras3.generation import BeamSearch, Decoder
@@ -69,7 +68,6 @@ def trained(family, **options):
     return t, trainer, [*inputs, labels], losses
 
 
-@slow_on("tensorflow")
 def test_it_trains_and_generates_from_the_source():
     t, trainer, inputs, losses = trained("bert", application="unilm")
     assert losses[-1] < 0.7 * losses[0]
@@ -79,7 +77,6 @@ def test_it_trains_and_generates_from_the_source():
     np.testing.assert_array_equal(found, inputs[2][:, 6:])  # always the same labels
 
 
-@slow_on(*COMPILED)
 @pytest.mark.parametrize(
     "strategy", [None, pytest.param(BeamSearch(2), marks=pytest.mark.slow)]
 )

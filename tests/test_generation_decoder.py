@@ -2,7 +2,6 @@
 
 import pytest
 from generation_models import decoder, model, prompts, uncached_greedy
-from markers import COMPILED, slow_on
 
 from bert4keras3.backend import runtime
 from bert4keras3.generation import (
@@ -23,7 +22,6 @@ def lists(outputs):
     return [[one.ids.tolist() for one in row] for row in outputs]
 
 
-@slow_on("tensorflow")
 @pytest.mark.parametrize("case", MAIN)
 def test_greedy_is_what_the_whole_text_says(case):
     d = decoder(case, maxlen=4)
@@ -31,7 +29,6 @@ def test_greedy_is_what_the_whole_text_says(case):
     assert lists(d.generate(given)) == uncached_greedy(d, given, 4)
 
 
-@slow_on(*COMPILED)
 @pytest.mark.parametrize("strategy", [Greedy(), Sampling(topk=9), BeamSearch(3)])
 def test_a_batch_is_its_rows_one_by_one(strategy):
     d = decoder("bert-unilm", end_id=(7, 15))
@@ -96,7 +93,6 @@ def test_texts_in_texts_out():
     assert [len(one) for one in many] == [2]
 
 
-@slow_on(*COMPILED)
 @pytest.mark.parametrize("case", ["t5", SLOW])
 def test_legacy_decoder_runs_compiled_when_given_a_model(case):
     d = decoder(case)

@@ -2,7 +2,6 @@
 
 import pytest
 from generation_models import decoder, model, prompts
-from markers import COMPILED, slow_on
 from tiny_models import CONFIG, build
 
 from bert4keras3.generation import (
@@ -32,7 +31,6 @@ def test_the_configs_ids_follow_keep_tokens():
         ends(7)
 
 
-@slow_on(*COMPILED)
 def test_a_start_id_stands_behind_the_prompt_of_a_language_model():
     d = decoder("bert-lm", end_id=9)
     expected = ids_of(d.generate([[5, 6, 7, 9]], BeamSearch(2)))[0]

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from family_cases import close, run
 from keras import ops
-from markers import COMPILED, slow_on
 from test_lora import ALL, shake
 from tiny_models import batch, build
 
@@ -82,7 +81,6 @@ class Letters:
         return " ".join(map(str, ids))
 
 
-@slow_on(*COMPILED)
 def test_generation_uses_the_additions():
     t = build("gpt2", final_activation="linear", num_hidden_layers=1)
     first = t.generate([[3, 4, 5]], Letters(), maxlen=4, end_id=())

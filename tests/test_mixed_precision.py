@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from markers import slow_on
 from tiny_models import build
 
 from bert4keras3.training import FGM, with_methods
@@ -41,7 +40,6 @@ plain = pytest.param((), id="plain", marks=pytest.mark.slow)
 with_fgm = pytest.param((FGM(0.1),), id="FGM")
 
 
-@slow_on("tensorflow")
 @pytest.mark.parametrize("methods", [plain, with_fgm])
 def test_it_learns(policy, methods):
     model = classifier(*methods)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from golden_model import Case
 from keras import ops
-from markers import slow_on
 from optimizer_problem import stacked
 
 from bert4keras3.backend import chains
@@ -98,7 +97,6 @@ FIRST_FIVE = [
 ]
 
 
-@slow_on("tensorflow")
 @pytest.mark.parametrize("name", FIRST_FIVE)
 def test_recorded_losses(name):
     base, *extensions = CASES[name]["optimizer"]

@@ -1,11 +1,10 @@
 """Under a distribution every device computes the vocabulary's loss of its own rows."""
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from process_runs import with_devices
 
 from bert4keras3.backend import runtime
 
@@ -43,14 +42,9 @@ assert jax.device_count() == 4 and not re.search(" all-gather[(-]", compiled.as_
 
 @pytest.mark.skipif(runtime.BACKEND != "jax", reason="keras.distribution is of jax")
 def test_rows_stay_where_they_are():
-    root = Path(__file__).resolve().parents[1]
-    flags = "--xla_force_host_platform_device_count=4"
     run = subprocess.run(
         [sys.executable, "-c", SCRIPT],
-        env={
-            **os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": flags,
-            "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(root),
-        },
+        env=with_devices(4),
         capture_output=True,
         text=True,
     )

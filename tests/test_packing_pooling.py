@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 from clue_helpers import task_of, tiny_checkpoint
-from markers import COMPILED, slow_on
 from packed_rows import alone, made, outputs, packed, same, texts
 
 from bert4keras3.layers import GlobalAveragePooling1D, GlobalMaxPooling1D, PackedPooling
@@ -59,7 +58,6 @@ def test_another_pooling_is_refused():
         PackedPooling("sum")
 
 
-@slow_on(*COMPILED)
 @each
 def test_a_task_gives_the_same_packed_or_not(pooling, tiny_checkpoint):
     found = []

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from markers import COMPILED, slow_on
 from pretraining_corpus import random_shards
 from tiny_models import CONFIG, build
 
@@ -119,7 +118,6 @@ def trained(folder, shards, extra=()):
     return history.history["loss"], [w.tobytes() for w in model.get_weights()]
 
 
-@slow_on(*COMPILED)
 def test_a_stopped_training_goes_on(shards, tmp_path):
     whole = trained(tmp_path / "a", shards)
     with pytest.raises(KeyboardInterrupt):

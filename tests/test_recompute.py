@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from markers import slow_on
 from tiny_models import build
 
 from bert4keras3.backend import runtime
@@ -32,7 +31,6 @@ slow = pytest.mark.slow
 others = [pytest.param(name, marks=slow) for name in ("gau_alpha", "nezha", "t5.1.1")]
 
 
-@slow_on("tensorflow")
 @pytest.mark.parametrize("family", ["bert", *others])
 def test_it_trains_to_the_same_weights(family):
     options = {} if family != "gau_alpha" else {"attention_key_size": 8}

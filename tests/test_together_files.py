@@ -8,7 +8,8 @@ from pretended import in_processes
 from tiny_models import build
 
 from bert4keras3.checkpoints.errors import CheckpointError
-from bert4keras3.models import weights
+from bert4keras3.layers.adapters import adapted_layers
+from bert4keras3.models import adapter_files, weights
 from bert4keras3.training import Evaluation
 from bert4keras3.training.tensorboard import TensorBoardLog
 
@@ -79,6 +80,22 @@ def test_damage_that_one_process_sees_is_told_to_all(format, monkeypatch, tmp_pa
     for t in models:
         for name, value in values(t).items():
             np.testing.assert_array_equal(value, expected[name])
+
+
+def test_an_adapter_that_one_process_cannot_read(monkeypatch, tmp_path):
+    saved = build("bert")
+    saved.enable_lora(2)
+    paths = [saved.save_adapter(tmp_path / "a.safetensors"), tmp_path / "gone"]
+    models = [build("bert"), build("bert")]
+    monkeypatch.setattr(adapter_files, "spans_processes", lambda _: True)
+
+    def run(number):
+        models[number].load_adapter(paths[number])
+
+    for error in in_processes(monkeypatch, 2, run):
+        assert isinstance(error, OSError | ValueError) and "gone" in str(error)
+    for t in models:
+        assert not list(adapted_layers(t.layers.values()))
 
 
 def test_evaluations_agree_and_the_first_writes(monkeypatch, tmp_path):

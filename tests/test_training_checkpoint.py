@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from markers import COMPILED, slow_on
 from resumed_training import Shuffled, outcome, samples, training
 
 from bert4keras3.checkpoints.errors import CheckpointError
@@ -32,7 +31,6 @@ def cut(folder, steps, kind="bucketed", **options):
 slow = pytest.mark.slow
 
 
-@slow_on("tensorflow")
 @pytest.mark.parametrize("kind", ["bucketed", "arrays"])
 def test_resumed_is_uninterrupted(kind, tmp_path):
     whole = outcome(*training(tmp_path / "whole", kind))
@@ -41,7 +39,6 @@ def test_resumed_is_uninterrupted(kind, tmp_path):
     assert outcome(*training(folder, kind)) == whole
 
 
-@slow_on(*COMPILED)
 @pytest.mark.parametrize("steps", [8, *(pytest.param(n, marks=slow) for n in (2, 7))])
 def test_cut_anywhere_and_twice(steps, tmp_path):
     whole = outcome(*training(tmp_path / "whole", "generator"))

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from markers import COMPILED, slow_on
 from tiny_models import build
 
 from bert4keras3.training import theseus_model
@@ -46,7 +45,6 @@ def mixed(old, new, drawn):
     return ops.convert_to_numpy(x)
 
 
-@slow_on(*COMPILED)
 def test_a_pass_is_one_of_the_mixtures_and_all_occur():
     old, new = pair()
     model = theseus_model(old, new, rate=0.5)
@@ -76,7 +74,6 @@ def test_rate_grows_and_ends_at_one():
         Replacement(rate=0.0)
 
 
-@slow_on("tensorflow")
 def test_only_the_successor_learns_and_then_alone():
     old, new = pair(dropout_rate=0.1)
     head = keras.layers.Dense(3, name="head")

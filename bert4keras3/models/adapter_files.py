@@ -1,11 +1,12 @@
 """Files of what LoRA and prompt tokens trained, and the methods of Transformer."""
 
+import functools
 import json
 import os
 from pathlib import Path
 
 from bert4keras3.backend.assigning import assign_all
-from bert4keras3.backend.sharding import by_first
+from bert4keras3.backend.sharding import by_first, spans_processes, together
 from bert4keras3.checkpoints.errors import CheckpointError
 from bert4keras3.checkpoints.formats import open_checkpoint, write_checkpoint
 from bert4keras3.layers import Dense
@@ -87,8 +88,21 @@ def load_adapter(model, path):
     A model without LoRA or prompt tokens gets those of the file, and is frozen as the
     saved one was: compile after this. Raises CheckpointError for a damaged file, one
     that is no adapter, and for names, shapes or settings that are not the model's;
-    then nothing has changed.
+    then nothing has changed. Where the weights lie in several processes, all of them
+    call it, and all raise if one does.
     """
+    shared = spans_processes(adapters.variables_of(model).values())
+    read = functools.partial(_read_checked, model, path)
+    settings, arrays, kept, fresh = together(read) if shared else read()
+    if fresh:
+        lora = {name: tuple(pair) for name, pair in settings["lora"].items()}
+        adapters.enable(model, lora, settings["prompt_ids"], kept)
+    variables = adapters.variables_of(model)
+    assign_all([variables[name] for name in arrays], list(arrays.values()))
+
+
+def _read_checked(model, path):
+    """(settings, {name: array}, names of whole weights, no adapter yet) of a file."""
     with open_checkpoint(os.fspath(path)) as source:
         settings = _read_settings(source, path)
         arrays = {name: source[name].read() for name in source}
@@ -102,11 +116,7 @@ def load_adapter(model, path):
     kept = [name for name in arrays if name.rpartition("/")[2] not in (*_LORA, _PROMPT)]
     shapes = _expected_shapes(model, settings, kept, fresh)
     _check_shapes(path, {name: one.shape for name, one in arrays.items()}, shapes)
-    if fresh:
-        lora = {name: tuple(pair) for name, pair in settings["lora"].items()}
-        adapters.enable(model, lora, settings["prompt_ids"], kept)
-    variables = adapters.variables_of(model)
-    assign_all([variables[name] for name in arrays], list(arrays.values()))
+    return settings, arrays, kept, fresh
 
 
 def _settings(model):

@@ -154,6 +154,12 @@ def built(recipe, args, shards, sizes):
             f"--recipe {args.recipe} needs {needed}. Received: "
             f"{type(transformer).__name__}. Choose another --checkpoint or --config."
         )
+    limit = transformer.position_limit
+    if limit is not None and args.length > limit:
+        raise ValueError(
+            f"--length {args.length} is beyond the model's {limit} positions. Make it "
+            "shorter, or choose another --checkpoint or --config."
+        )
     return transformer
 
 
@@ -185,14 +191,14 @@ def run(args, sizes):
     model = recipe.trainer(transformer)
     rate, steps = args.learning_rate, args.steps
     model.compile(make_optimizer(args.optimizer, steps, rate, args.accumulate))
-    print(f"{shards.tokens} tokens, {len(data)} steps to go over them", flush=True)
     curves = TensorBoardLog(args.out / "logs", every=min(50, args.epoch))
     callbacks = [speed_of(recipe, transformer, args)]
     if heldout:
         callbacks.append(held_out(recipe, heldout, args))
     callbacks += [curves, Export(transformer, tokenizer, args)]
-    folder = args.out / "training"
-    callbacks.append(Checkpoint(folder, data=data, callbacks=[curves]))
+    saver = Checkpoint(args.out / "training", data=data, callbacks=[curves])
+    callbacks.append(saver)
+    tell(data, saver.trained, args)
     return model.fit(
         data.forfit(prefetch=2),
         steps_per_epoch=args.epoch,
@@ -201,6 +207,17 @@ def run(args, sizes):
         shuffle=False,  # the data are
         verbose=1 if sys.stdout.isatty() else 2,
     ).history
+
+
+def tell(data, trained, args):
+    """Print what lies ahead."""
+    shards = data.shards
+    print(f"{shards.tokens} tokens, {len(data)} steps to go over them", flush=True)
+    if args.recipe == "t5-pegasus" and shards.summaries is None:
+        print("no summaries in the shards (--summaries): they are sought at every step")
+    if trained:
+        left = max(0, args.steps - trained)
+        print(f"{args.out}: {trained} steps are done, {left} are left", flush=True)
 
 
 def held_out(recipe, shards, args, steps=20):
