@@ -27,8 +27,10 @@ from bert4keras3.training import (
 )
 
 EPOCHS, ROWS = 2, 8
-SIZES = {"with_mlm": "linear", "num_hidden_layers": 1, "vocab_size": 52}
-SIZES["num_attention_heads"] = 4
+SIZES = {
+    "with_mlm": "linear", "num_hidden_layers": 1, "vocab_size": 52,
+    "num_attention_heads": 4,
+}
 
 
 def samples(count=200):

@@ -10,12 +10,23 @@ HERE = Path(__file__).resolve().parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE.parent)}
 
 
-def with_devices(count):
-    """The environment of a program that sees `count` CPU devices (jax)."""
+def with_devices(count, *arguments):
+    """What Python prints that sees `count` CPU devices (jax).
+
+    arguments: of the interpreter: a program's path, or -c and its text, and so on.
+    Raises AssertionError with its last words if it fails.
+    """
     flags = os.environ.get("XLA_FLAGS", "")
     flags += f" --xla_force_host_platform_device_count={count}"
     own = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
-    return {**ENVIRONMENT, **own}
+    run = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        env={**ENVIRONMENT, **own},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    return run.stdout
 
 
 def run_processes(program, count, folder, *arguments, seconds=300):

@@ -1,9 +1,5 @@
 """--devices: several devices share every batch, and learn what one learns."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
@@ -13,19 +9,12 @@ from process_runs import with_devices
 from examples.clue.training import finished
 
 __all__ = ["tiny_checkpoint"]
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def run(checkpoint, output, devices):
     sizes = ["--maxlen=32", "--epochs=2", "--batch-size=4", "--tasks", "tnews", "csl"]
-    subprocess.run(
-        [sys.executable, "-m", "examples.clue.run", f"--checkpoint={checkpoint}"]
-        + [f"--output={output}", f"--devices={devices}", *sizes],
-        cwd=ROOT,
-        env=with_devices(2),
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
+    said = f"--checkpoint={checkpoint}", f"--output={output}", f"--devices={devices}"
+    with_devices(2, "-m", "examples.clue.run", *said, *sizes)
     return [finished(output / name / "seed-0") for name in ("tnews", "csl")]
 
 

@@ -1,8 +1,6 @@
 """Several devices, or processes, learn what one learns; each loads its own part."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -20,14 +18,7 @@ slow = pytest.mark.slow
 
 def told(program, *arguments):
     """The last line that a program of this folder prints."""
-    run = subprocess.run(
-        [sys.executable, HERE / program, *map(str, arguments)],
-        env=with_devices(8),
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
-    return json.loads(run.stdout.splitlines()[-1])
+    return json.loads(with_devices(8, HERE / program, *arguments).splitlines()[-1])
 
 
 @pytest.mark.parametrize(

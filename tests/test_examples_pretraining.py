@@ -2,6 +2,8 @@
 
 import json
 import warnings
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import keras
 import numpy as np
@@ -71,6 +73,14 @@ def test_a_stopped_run_goes_on_where_it_was(scripts, tmp_path, monkeypatch, caps
     np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)
     for name, value in found[0][1].items():
         np.testing.assert_allclose(value, found[1][1][name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("summaries", [None, (64, 0.25)])
+def test_shards_without_summaries_are_told_of(summaries, scripts, capsys):
+    args = SimpleNamespace(recipe="t5-pegasus", steps=4, out="out")
+    data = MagicMock(shards=SimpleNamespace(tokens=9, summaries=summaries))
+    scripts["pretrain"].tell(data, 0, args)
+    assert ("no summaries" in capsys.readouterr().out) == (summaries is None)
 
 
 def test_going_on_from_a_checkpoint(scripts, tmp_path):

@@ -7,9 +7,10 @@ from keras import ops
 from pretended import in_processes
 from tiny_models import build
 
+from bert4keras3.backend import sharding
 from bert4keras3.checkpoints.errors import CheckpointError
 from bert4keras3.layers.adapters import adapted_layers
-from bert4keras3.models import adapter_files, weights
+from bert4keras3.models import weights
 from bert4keras3.training import Evaluation
 from bert4keras3.training.tensorboard import TensorBoardLog
 
@@ -73,8 +74,8 @@ def test_damage_that_one_process_sees_is_told_to_all(format, monkeypatch, tmp_pa
     path.write_bytes(damaged)
     models = [build("bert"), build("bert")]
     expected = values(models[0])
-    for name in ("is_elsewhere", "spans_processes"):
-        monkeypatch.setattr(weights, name, lambda _: True)
+    monkeypatch.setattr(weights, "is_elsewhere", lambda _: True)
+    monkeypatch.setattr(sharding, "spans_processes", lambda _: True)
     for error in in_processes(monkeypatch, 2, lambda n: models[n].load(tmp_path)):
         assert isinstance(error, CheckpointError)
     for t in models:
@@ -87,7 +88,7 @@ def test_an_adapter_that_one_process_cannot_read(monkeypatch, tmp_path):
     saved.enable_lora(2)
     paths = [saved.save_adapter(tmp_path / "a.safetensors"), tmp_path / "gone"]
     models = [build("bert"), build("bert")]
-    monkeypatch.setattr(adapter_files, "spans_processes", lambda _: True)
+    monkeypatch.setattr(sharding, "spans_processes", lambda _: True)
 
     def run(number):
         models[number].load_adapter(paths[number])

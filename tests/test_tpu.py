@@ -136,6 +136,19 @@ def test_training_on_tpu(family, chips):
 
 
 @tpu
+def test_every_gradient_is_added_up_once():
+    """Also of what many layers share, encoder and decoder, look-ups and the loss."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        options = {"num_hidden_layers": 7, "cross_position_bias": True}
+        program, _, expected = programs.training("t5", 16, 128, **options)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    report = program.compiled(ahead.tpu_devices("v5e:2x2")).report()
+    assert expected <= report.collectives["all-reduce"] <= expected + SCALARS
+
+
+@tpu
 @CHIPS
 @pytest.mark.parametrize("family", programs.DECODE)
 def test_decoding_on_tpu(family, chips):

@@ -65,16 +65,33 @@ def gather_rows(table, ids):
     A compiled program cannot raise, and XLA's own gather clamps silently; a NaN
     loss is loud. Uncompiled code raises in the caller, before it comes here.
     """
-    size = table.shape[0]
     if BACKEND == "jax":
-        numpy = importlib.import_module("jax.numpy")
-        outside = numpy.where(ids < 0, size, ids)  # negatives would wrap around
-        return numpy.take(table, outside, axis=0, mode="fill")
+        return _taken(table, ids, axis=0)
     if BACKEND == "torch":
         return native().nn.functional.embedding(ids.long(), table)
+    size = table.shape[0]
     rows = _summed_rows(table, ops.clip(ids, 0, size - 1))
     inside = ops.expand_dims(ops.logical_and(ids >= 0, ids < size), -1)
     return ops.where(inside, rows, ops.cast(float("nan"), rows.dtype))
+
+
+def gather_columns(table, ids):
+    """`gather_rows`, with the features in front: (V, D), (...) -> (D, ...).
+
+    Looked up so by jax: moved to the front afterwards, XLA would move them back in
+    the gradients of some of the layers that share the result, and add those up over
+    devices one by one.
+    """
+    if BACKEND != "jax":
+        return ops.moveaxis(gather_rows(table, ids), -1, 0)
+    return _taken(table.T, ids, axis=1)
+
+
+def _taken(table, ids, axis):
+    """Slices of `table` along `axis`, NaN for ids outside (jax)."""
+    numpy = importlib.import_module("jax.numpy")
+    outside = numpy.where(ids < 0, table.shape[axis], ids)  # else they wrap around
+    return numpy.take(table, outside, axis=axis, mode="fill")
 
 
 def _summed_rows(table, ids):

@@ -176,6 +176,11 @@ def together(function):
     return result
 
 
+def together_over(variables, function):
+    """`together` where the variables lie in several processes, else a plain call."""
+    return together(function) if spans_processes(variables) else function()
+
+
 def by_first(function):
     """`together` of a function for the first process: its result there, else None."""
     return together(lambda: None if process()[0] else function())

@@ -35,12 +35,13 @@ def linear_cross_entropy(
         return _summed(*rows, *whole, *how)
 
     rows, whole = (given[0], labels, given[1]), tuple(given[2:])
-    own, (value, *others) = over_batch(sums, rows, whole)
+    own, (values, *others) = over_batch(sums, rows, whole)
+    value = ops.sum(values)
     if not training:
         return value
-    parts = [(x, own), (table, others[0])]
+    parts = [(x, own), (ops.expand_dims(table, 0), others[0])]
     if bias is not None:
-        parts.append((bias, others[1]))
+        parts.append((ops.expand_dims(bias, 0), others[1]))
     return value + sum(_attached(one, gradient) for one, gradient in parts)
 
 
@@ -80,7 +81,10 @@ def _zeros(fixed, rows, has_bias, training):
 
 
 def _attached(tensor, gradient):
-    """A scalar 0 whose gradient for `tensor` is the given one."""
+    """A scalar 0 whose gradient for `tensor` is the given one.
+
+    tensor: also (1, ...) for the parts (devices, ...) of a gradient.
+    """
     product = ops.sum(ops.cast(tensor, "float32") * ops.stop_gradient(gradient))
     return product - ops.stop_gradient(product)
 

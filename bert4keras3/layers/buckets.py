@@ -73,6 +73,7 @@ class RelativePositionEmbeddingT5(Layer):
             name="embeddings",
             shape=(self.input_dim, self.output_dim),
             initializer=self.embeddings_initializer,
+            autocast=False,  # see Embedding
         )
 
     def call(self, inputs):
@@ -83,11 +84,12 @@ class RelativePositionEmbeddingT5(Layer):
         distance = ops.expand_dims(keys, -2) - ops.expand_dims(queries, -1)
         rows = self._rows(ops.cast(distance, "int32"))
         table = ops.convert_to_tensor(self.embeddings)
-        scores = ops.cast(runtime.gather_rows(table, rows), self.compute_dtype)
         if not self.heads_first:
-            return scores
-        scores = ops.moveaxis(scores, -1, -3)
-        return scores if len(scores.shape) == 4 else ops.expand_dims(scores, 0)
+            return ops.cast(runtime.gather_rows(table, rows), self.compute_dtype)
+        scores = ops.cast(runtime.gather_columns(table, rows), self.compute_dtype)
+        if len(scores.shape) == 3:
+            return ops.expand_dims(scores, 0)
+        return ops.moveaxis(scores, 0, -3)
 
     def _rows(self, distance):
         """Rows of the table for distances key - query."""

@@ -70,6 +70,7 @@ class DistanceEmbedding(Layer):
             name="embeddings",
             shape=(2 * (self.buckets or self.max_distance), self.output_dim),
             initializer=self.embeddings_initializer,
+            autocast=False,  # see Embedding
         )
 
     def call(self, inputs):

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from bert4keras3.backend import runtime
+from bert4keras3.backend.distribution import over_batch
 from bert4keras3.backend.lookups import looked_up
 from bert4keras3.backend.tensors import sinusoidal_embeddings, sinusoidal_frequencies
 from bert4keras3.layers.base import Layer, register
@@ -34,6 +35,8 @@ class Embedding(PromptRows, keras.layers.Embedding):
     With `mask_zero=True` padding is masked except at position 0: the id
     `pad_token_id`, by default 0.
     `enable_prompt(ids)` freezes the table but for the rows of those ids.
+    In mixed precision its rows are cast after the look-up, so that gradients of tokens
+    that come often are added up in float32: in bfloat16 a sum stops growing soon.
     Raises ValueError for ids outside the table; inside a compiled program, where
     nothing can be raised, such ids give NaN rows.
     """
@@ -46,6 +49,10 @@ class Embedding(PromptRows, keras.layers.Embedding):
     def get_config(self):
         return {**super().get_config(), "pad_token_id": self.pad_token_id}
 
+    def add_weight(self, *args, **kwargs):
+        """As of any layer, but never cast as a whole."""
+        return super().add_weight(*args, **{"autocast": False, **kwargs})
+
     def call(self, inputs, mode="embedding"):
         if mode == "dense":
             table = ops.cast(self.embeddings, self.compute_dtype)
@@ -57,10 +64,20 @@ class Embedding(PromptRows, keras.layers.Embedding):
             self._check(ids)
         prompted = bool(self.prompt_ids)
         table = self._embeddings if prompted else self.whole_table()
-        rows = runtime.gather_rows(ops.convert_to_tensor(table), ids)
+        rows = self._rows(ops.convert_to_tensor(table), ids)
         if prompted:
             rows = self.with_prompt(ids, rows)
         return looked_up(self, ops.cast(rows, self.compute_dtype), ids)
+
+    @staticmethod
+    def _rows(table, ids):
+        if not runtime.is_traced(ids):
+            return runtime.gather_rows(table, ids)
+
+        def own(rows, whole):
+            return runtime.gather_rows(*whole, *rows), ()
+
+        return over_batch(own, (ids,), (table,))[0]
 
     def _check(self, ids):
         if 0 in ids.shape or runtime.device_kind() != "cpu":
@@ -143,6 +160,7 @@ class PositionEmbedding(_Position):
             name="embeddings",
             shape=(self.offset + self.input_dim, self.output_dim),
             initializer=self.embeddings_initializer,
+            autocast=False,  # see Embedding
         )
 
     def call(self, inputs):
@@ -150,11 +168,8 @@ class PositionEmbedding(_Position):
         if x is inputs:
             self._check_length(x.shape[1])
         rows = self._rows(ops.cast(positions, "int32"))
-        return (
-            ops.cast(rows, x.dtype)
-            if self.merge_mode == "zero"
-            else self._merge(x, rows)
-        )
+        rows = ops.cast(rows, x.dtype)
+        return rows if self.merge_mode == "zero" else self._merge(x, rows)
 
     def _rows(self, positions):
         table = ops.convert_to_tensor(self.embeddings)

@@ -33,6 +33,7 @@ class RelativePositionEmbedding(Layer):
             name="embeddings",
             shape=(self.input_dim, self.output_dim),
             initializer=self.embeddings_initializer,
+            autocast=False,  # see Embedding
         )
 
     def call(self, inputs):

@@ -1,12 +1,11 @@
 """Files of what LoRA and prompt tokens trained, and the methods of Transformer."""
 
-import functools
 import json
 import os
 from pathlib import Path
 
 from bert4keras3.backend.assigning import assign_all
-from bert4keras3.backend.sharding import by_first, spans_processes, together
+from bert4keras3.backend.sharding import by_first, together_over
 from bert4keras3.checkpoints.errors import CheckpointError
 from bert4keras3.checkpoints.formats import open_checkpoint, write_checkpoint
 from bert4keras3.layers import Dense
@@ -91,9 +90,9 @@ def load_adapter(model, path):
     then nothing has changed. Where the weights lie in several processes, all of them
     call it, and all raise if one does.
     """
-    shared = spans_processes(adapters.variables_of(model).values())
-    read = functools.partial(_read_checked, model, path)
-    settings, arrays, kept, fresh = together(read) if shared else read()
+    settings, arrays, kept, fresh = together_over(
+        adapters.variables_of(model).values(), lambda: _read_checked(model, path)
+    )
     if fresh:
         lora = {name: tuple(pair) for name, pair in settings["lora"].items()}
         adapters.enable(model, lora, settings["prompt_ids"], kept)

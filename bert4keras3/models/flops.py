@@ -8,6 +8,8 @@ dropout, rotary turns, look-ups, the optimizer, additional layers of scripts, Lo
 import math
 from dataclasses import dataclass
 
+from bert4keras3.layers import Embedding
+
 _BUCKETS = "relative_attention_num_buckets"
 TRAINING = 3  # a gradient for the input and one for the weights of every product
 
@@ -81,27 +83,31 @@ def gradient_bytes(t, length, target_length=None):
     """Bytes that each device adds up with the others in a data-parallel step.
 
     t: a built Transformer, trained by its training_model or masked_training_model;
-    length, target_length: tokens in a row, and in a target's. All gradients have the
-    dtype of the computation, but the loss over the vocabulary adds up that of its
-    table alone, in float32: a tied table is added up twice. A table of positions has
-    no gradient beyond the length; of T5's distances the scores are added up.
+    length, target_length: tokens in a row, and in a target's. Every gradient is added
+    up once, in the dtype of the computation; those of tables of tokens and segments in
+    float32. A table of positions has no gradient beyond the length; of T5's distances
+    the scores are added up.
     """
-    head = getattr(t, "_decoder", t)
-    table = head.vocabulary_layers()[0]
-    size = {"bfloat16": 2, "float16": 2}.get(table.compute_dtype, 4)
-    total = sum(math.prod(v.shape) for v in t.model.trainable_variables)
+    looked_up = (one for one in t.model.layers if isinstance(one, Embedding))
+    wide = {id(v) for one in looked_up for v in one.trainable_variables}
+    narrow = 2 if t.model.compute_dtype in ("bfloat16", "float16") else 4
+    total = 0
     for v in t.model.trainable_variables:
+        size = 4 if id(v) in wide else narrow
         own = length if "Decoder-" not in v.path else target_length or length
-        if "Embedding-Position" in v.path:
-            total -= max(v.shape[0] - own, 0) * v.shape[1]
-        if "Embedding-Relative" in v.path and _option(t, _BUCKETS):
-            pairs = own * own
-            if "Decoder-" in v.path and _option(t, "cross_position_bias"):
-                pairs += own * length
-            total += pairs * t.num_attention_heads - math.prod(v.shape)
-    own = t.vocab_size * t.embedding_size
-    untied = not hasattr(table, "embeddings")
-    return size * (total - untied * own) + 4 * own
+        total += size * _gradient_size(t, v, own, length)
+    return total
+
+
+def _gradient_size(t, variable, own, memory):
+    """Numbers that devices add up for a variable, texts of `own`, `memory` tokens."""
+    shape = variable.shape
+    if "Embedding-Position" in variable.path:
+        return min(shape[0], own) * shape[1]
+    if "Embedding-Relative" in variable.path and _option(t, _BUCKETS):
+        crossed = "Decoder-" in variable.path and _option(t, "cross_position_bias")
+        return own * (own + (memory if crossed else 0)) * t.num_attention_heads
+    return math.prod(shape)
 
 
 def _whole(t, length, target_length, predicted):

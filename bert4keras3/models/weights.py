@@ -12,8 +12,7 @@ from bert4keras3.backend.sharding import (
     by_first,
     is_elsewhere,
     process,
-    spans_processes,
-    together,
+    together_over,
 )
 from bert4keras3.checkpoints.errors import CheckpointError
 from bert4keras3.checkpoints.formats import open_checkpoint, write_checkpoint
@@ -103,8 +102,8 @@ class Weights:
 
             # Everything is read (checksums included) and shaped before the first
             # assignment, in all processes, so that an error leaves nothing half-loaded.
-            shared = spans_processes(variables.values())
-            source, pairs, arrays, report = together(prepared) if shared else prepared()
+            found = together_over(variables.values(), prepared)
+            source, pairs, arrays, report = found
             # The pages of files alone: a mapping of the caller's may be its only copy.
             copied = {"copied": forget} if source.path else {}
             assign_all([variables[row.ours] for row, _ in pairs], arrays, **copied)
