@@ -32,8 +32,8 @@ $(VENV)/.all: setup.py pyproject.toml | $(PY)
 demo: $(VENV)/.jax
 	KERAS_BACKEND=jax $(PY) examples/quickstart.py $(TEXTS)
 
-# A third of the time of jax and tensorflow goes into optimizing machine code that is
-# run once: not here. `make test-all` tests the programs as users compile them.
+# A third of jax's time goes into optimizing machine code that is run once: not here.
+# `make test-all` tests the programs as users compile them.
 test: $(VENV)/.all
 	XLA_FLAGS="$$XLA_FLAGS --xla_backend_optimization_level=0" PYTHON=$(PY) .ci/test_backends "not slow" $(BACKENDS)
 
