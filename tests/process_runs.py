@@ -11,9 +11,9 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE.parent)}
 
 
 def with_devices(count, *arguments):
-    """What Python prints that sees `count` CPU devices (jax).
+    """The output of a Python program that sees `count` CPU devices (jax).
 
-    arguments: of the interpreter: a program's path, or -c and its text, and so on.
+    arguments: of the interpreter: the program's path, or -c and its text, and so on.
     Raises AssertionError with its last words if it fails.
     """
     flags = os.environ.get("XLA_FLAGS", "")

@@ -20,12 +20,15 @@ def over_batch(function, rows, whole):
 
     rows: tuple of tensors (N, ...), split as a batch is; whole: tuple of tensors that
     every device has; function: returns (tensors with a row per row, or None, tuple of
-    tensors (...) to add up over the devices), which come as (devices, ...). Without a
-    distribution, or for a number of rows that it does not divide, a plain call.
+    tensors (...) to add up over the devices).
+    Returns (these tensors, tuple of (parts, ...)): a part per device, for the caller to
+    sum; one part without a distribution, for a number of rows that it does not divide,
+    and outside of compiled programs: then it is a plain call.
 
     Left to itself, XLA would gather the rows of all devices and let each do the work of
-    all. What is to be added up, and the gradients for `whole`, are left in parts that
-    plain sums add: XLA adds those of one weight before devices send them, once.
+    all. The parts, and gradients for `whole`, are added up by plain sums and not in
+    here: so XLA's compiler for TPU can add all gradients of a weight before it sends
+    them, once.
     """
 
     def part(rows, whole):
@@ -33,8 +36,7 @@ def over_batch(function, rows, whole):
         return kept, tuple(ops.expand_dims(one, 0) for one in sums)
 
     shards = batch_shards()
-    size = ops.shape(rows[0])[0]
-    if shards == 1 or not isinstance(size, int) or size % shards:
+    if shards == 1 or not _divided(rows[0], shards):
         return part(rows, whole)
     distribution = keras.distribution.distribution()
     jax, name = runtime.native(), distribution.batch_dim_name
@@ -48,6 +50,11 @@ def over_batch(function, rows, whole):
         axis_names={name},
         check_vma=False,
     )(rows, copies)
+
+
+def _divided(x, shards):
+    size = x.shape[0] if len(x.shape) else None
+    return runtime.is_traced(x) and isinstance(size, int) and size % shards == 0
 
 
 def _copies(one, count):

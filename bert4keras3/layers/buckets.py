@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from bert4keras3.backend import runtime
+from bert4keras3.backend.tables import gather_columns, gather_rows
 from bert4keras3.layers.base import Layer, register
 
 
@@ -85,8 +85,8 @@ class RelativePositionEmbeddingT5(Layer):
         rows = self._rows(ops.cast(distance, "int32"))
         table = ops.convert_to_tensor(self.embeddings)
         if not self.heads_first:
-            return ops.cast(runtime.gather_rows(table, rows), self.compute_dtype)
-        scores = ops.cast(runtime.gather_columns(table, rows), self.compute_dtype)
+            return ops.cast(gather_rows(table, rows), self.compute_dtype)
+        scores = ops.cast(gather_columns(table, rows), self.compute_dtype)
         if len(scores.shape) == 3:
             return ops.expand_dims(scores, 0)
         return ops.moveaxis(scores, 0, -3)

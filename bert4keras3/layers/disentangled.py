@@ -12,6 +12,7 @@ from keras import ops
 
 from bert4keras3.backend import runtime
 from bert4keras3.backend.activations import get_activation
+from bert4keras3.backend.tables import gather_rows
 from bert4keras3.layers.attention import MultiHeadAttention
 from bert4keras3.layers.base import Layer, register
 from bert4keras3.layers.embeddings import real_tokens
@@ -85,7 +86,7 @@ class DistanceEmbedding(Layer):
         span = self.buckets or self.max_distance
         rows = ops.clip(bucket + span, 0, 2 * span - 1)
         table = ops.convert_to_tensor(self.embeddings)
-        rows = runtime.gather_rows(table, ops.cast(rows, "int32"))
+        rows = gather_rows(table, ops.cast(rows, "int32"))
         return ops.cast(rows, self.compute_dtype)
 
     def compute_mask(self, inputs, mask=None):

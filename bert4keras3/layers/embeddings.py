@@ -6,6 +6,7 @@ from keras import ops
 from bert4keras3.backend import runtime
 from bert4keras3.backend.distribution import over_batch
 from bert4keras3.backend.lookups import looked_up
+from bert4keras3.backend.tables import gather_rows
 from bert4keras3.backend.tensors import sinusoidal_embeddings, sinusoidal_frequencies
 from bert4keras3.layers.base import Layer, register
 from bert4keras3.layers.prompt import PromptRows
@@ -53,7 +54,7 @@ class Embedding(PromptRows, keras.layers.Embedding):
         """As of any layer, but never cast as a whole."""
         return super().add_weight(*args, **{"autocast": False, **kwargs})
 
-    def call(self, inputs, mode="embedding"):
+    def call(self, inputs, mode="embedding", training=None):
         if mode == "dense":
             table = ops.cast(self.embeddings, self.compute_dtype)
             return ops.matmul(
@@ -64,20 +65,10 @@ class Embedding(PromptRows, keras.layers.Embedding):
             self._check(ids)
         prompted = bool(self.prompt_ids)
         table = self._embeddings if prompted else self.whole_table()
-        rows = self._rows(ops.convert_to_tensor(table), ids)
+        rows = _rows_at(ops.convert_to_tensor(table), ids, training)
         if prompted:
             rows = self.with_prompt(ids, rows)
         return looked_up(self, ops.cast(rows, self.compute_dtype), ids)
-
-    @staticmethod
-    def _rows(table, ids):
-        if not runtime.is_traced(ids):
-            return runtime.gather_rows(table, ids)
-
-        def own(rows, whole):
-            return runtime.gather_rows(*whole, *rows), ()
-
-        return over_batch(own, (ids,), (table,))[0]
 
     def _check(self, ids):
         if 0 in ids.shape or runtime.device_kind() != "cpu":
@@ -99,6 +90,16 @@ class Embedding(PromptRows, keras.layers.Embedding):
         size = self.input_dim if mode == "dense" else self.output_dim
         lead = inputs.shape[:-1] if mode == "dense" else inputs.shape
         return keras.KerasTensor((*lead, size), dtype=self.compute_dtype)
+
+
+def _rows_at(table, ids, training):
+    """Rows at ids; in training every device has a gradient of its own rows."""
+
+    def own(rows, whole):
+        return gather_rows(*whole, *rows), ()
+
+    rows, whole = (ids,), (table,)
+    return over_batch(own, rows, whole)[0] if training else own(rows, whole)[0]
 
 
 class _Position(Layer):
@@ -168,19 +169,22 @@ class PositionEmbedding(_Position):
         if x is inputs:
             self._check_length(x.shape[1])
         rows = self._rows(ops.cast(positions, "int32"))
-        rows = ops.cast(rows, x.dtype)
-        return rows if self.merge_mode == "zero" else self._merge(x, rows)
+        return (
+            ops.cast(rows, x.dtype)
+            if self.merge_mode == "zero"
+            else self._merge(x, rows)
+        )
 
     def _rows(self, positions):
         table = ops.convert_to_tensor(self.embeddings)
         if self.offset:
             table = table[self.offset :]
         if not self.hierarchical:
-            return runtime.gather_rows(table, positions)
+            return gather_rows(table, positions)
         alpha = 0.4 if self.hierarchical is True else float(self.hierarchical)
         coarse = (table - alpha * table[:1]) / (1.0 - alpha)
-        major = runtime.gather_rows(coarse, positions // self.input_dim)
-        minor = runtime.gather_rows(coarse, positions % self.input_dim)
+        major = gather_rows(coarse, positions // self.input_dim)
+        minor = gather_rows(coarse, positions % self.input_dim)
         return alpha * major + (1.0 - alpha) * minor
 
     def _check_length(self, length):

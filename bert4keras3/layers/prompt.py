@@ -3,8 +3,8 @@
 import numpy as np
 from keras import ops
 
-from bert4keras3.backend import runtime
 from bert4keras3.backend.lookups import used_whole
+from bert4keras3.backend.tables import gather_rows
 from bert4keras3.layers.adapters import Adapted
 
 
@@ -70,7 +70,7 @@ class PromptRows(Adapted):
         """Put the trained rows into those looked up, (..., D)."""
         hits = ops.equal(ops.expand_dims(ids, -1), np.array(self.prompt_ids, "int32"))
         own = ops.convert_to_tensor(self.prompt_rows)
-        own = runtime.gather_rows(own, ops.cast(ops.argmax(hits, axis=-1), "int32"))
+        own = gather_rows(own, ops.cast(ops.argmax(hits, axis=-1), "int32"))
         known = ops.any(hits, axis=-1, keepdims=True)
         return ops.where(known, ops.cast(own, rows.dtype), rows)
 

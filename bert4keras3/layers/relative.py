@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from bert4keras3.backend import runtime
+from bert4keras3.backend.tables import gather_rows
 from bert4keras3.backend.tensors import sinusoidal_embeddings
 from bert4keras3.layers.base import Layer, register
 
@@ -44,7 +44,7 @@ class RelativePositionEmbedding(Layer):
         reach = (self.input_dim - 1) // 2
         distance = ops.expand_dims(keys, -2) - ops.expand_dims(queries, -1)
         rows = ops.cast(ops.clip(distance, -reach, reach) + reach, "int32")
-        return ops.cast(runtime.gather_rows(self._table(), rows), self.compute_dtype)
+        return ops.cast(gather_rows(self._table(), rows), self.compute_dtype)
 
     def _table(self):
         if self.embeddings_initializer is not None:

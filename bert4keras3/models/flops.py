@@ -80,13 +80,14 @@ def decoding_flops(t, batch, length, slots, source_length=None):
 
 
 def gradient_bytes(t, length, target_length=None):
-    """Bytes that each device adds up with the others in a data-parallel step.
+    """Bytes that each device adds up with the others in a data-parallel step on TPU.
 
     t: a built Transformer, trained by its training_model or masked_training_model;
     length, target_length: tokens in a row, and in a target's. Every gradient is added
     up once, in the dtype of the computation; those of tables of tokens and segments in
-    float32. A table of positions has no gradient beyond the length; of T5's distances
-    the scores are added up.
+    float32. A table of positions, those from 0 on, has no gradient beyond the length;
+    of T5's distances the scores are added up. XLA's compiler for CPU adds up a tied
+    table twice, for look-ups and output.
     """
     looked_up = (one for one in t.model.layers if isinstance(one, Embedding))
     wide = {id(v) for one in looked_up for v in one.trainable_variables}
@@ -100,7 +101,10 @@ def gradient_bytes(t, length, target_length=None):
 
 
 def _gradient_size(t, variable, own, memory):
-    """Numbers that devices add up for a variable, texts of `own`, `memory` tokens."""
+    """Numbers that devices add up for a variable.
+
+    own: tokens of a text of its side; memory: tokens that a decoder reads.
+    """
     shape = variable.shape
     if "Embedding-Position" in variable.path:
         return min(shape[0], own) * shape[1]
